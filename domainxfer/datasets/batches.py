@@ -1,0 +1,266 @@
+"""Balanced label batches: which pictures a step sees, which becomes which, and their tensors.
+
+All of it follows from (seed, step, position in the global batch), so a resumed run, any number of loader workers and
+any number of processes see the same data.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from domainxfer.datasets.augment import Augmentation
+from domainxfer.datasets.domain_data import DomainData, Pictures
+from domainxfer.draws import draw, permutation
+from domainxfer.errors import PictureError
+from domainxfer.recipe import DataSettings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one step does with its global batch of B pictures."""
+
+    y_real: np.ndarray
+    """(B,) label of the real at each position; as even as B allows, and the surplus moves on from step to step."""
+    picks: np.ndarray
+    """(B,) which picture of its domain that real is."""
+    sources: np.ndarray
+    """(B,) the position whose picture is translated to this position's label: a derangement of the labels."""
+
+
+class Planner:
+    """Plans batches for domains of given sizes.
+
+    Args:
+        sizes: number of pictures of each domain.
+        batch: global batch size B.
+        seed: the run's seed.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], batch: int, seed: int) -> None:
+        self.sizes, self.batch, self.seed = sizes, batch, seed
+        self._order = lru_cache(maxsize=4 * len(sizes))(self._order_of_epoch)
+
+    def plan(self, step: int) -> Plan:
+        """The plan of one step. Each domain is gone through in a new order each epoch, without repeats."""
+        domains = len(self.sizes)
+        drawn = step * self.batch + np.arange(self.batch)  # how many pictures the run has drawn before each of these
+        y_real, nth = drawn % domains, drawn // domains
+        picks = np.array([self._pick(label, n) for label, n in zip(y_real.tolist(), nth.tolist(), strict=True)])
+        return Plan(y_real, picks, deranged(y_real, draw(self.seed, "targets", step)))
+
+    def _pick(self, label: int, nth: int) -> int:
+        epoch, place = divmod(nth, self.sizes[label])
+        return int(self._order(label, epoch)[place])
+
+    def _order_of_epoch(self, label: int, epoch: int) -> np.ndarray:
+        return permutation(self.sizes[label], self.seed, "order", label, epoch)
+
+
+def deranged(labels: np.ndarray, numbers: np.random.Generator) -> np.ndarray:
+    """For each position another position of another label, each used once.
+
+    The positions, sorted by label (in a random order of labels, shuffled within), are shifted by the size of the largest
+    group: every label then has as many fakes as reals, and over the steps every label becomes every other.
+
+    Args:
+        labels: (B,); no label may fill more than half of the batch. With a single label, or too unequal ones, the result
+            is a plain permutation.
+        numbers: the draws.
+    """
+    batch = len(labels)
+    shuffled = numbers.permutation(batch)
+    rank = numbers.permutation(int(labels.max()) + 1 if batch else 0)
+    row = shuffled[np.argsort(rank[labels[shuffled]], kind="stable")]
+    largest = int(np.bincount(labels).max()) if batch else 0
+    sources = np.empty(batch, np.int64)
+    sources[row] = np.roll(row, -largest)
+    return sources
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One process's share of a step's data. b pictures; fakes are ordered by the labels of the reals."""
+
+    step: int
+    positions: list[int]
+    """Places of these pictures in the global batch."""
+    x_real: Tensor
+    """(b, C, H, W) in [-1, 1]."""
+    y_real: Tensor
+    """(b,) int64."""
+    x_source: Tensor
+    """(b, C, H, W): what is translated to y_real."""
+    y_source: Tensor
+    """(b,) its own labels, nowhere equal to y_real where there are two domains or more."""
+    sources: list[int]
+    """Places of the sources in the global batch."""
+
+    def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
+        """The batch on a device, pictures in a memory format."""
+        return Batch(
+            step=self.step,
+            positions=self.positions,
+            x_real=self.x_real.to(device, memory_format=memory_format, non_blocking=True),
+            y_real=self.y_real.to(device),
+            x_source=self.x_source.to(device, memory_format=memory_format, non_blocking=True),
+            y_source=self.y_source.to(device),
+            sources=self.sources,
+        )
+
+
+class BatchSource(Dataset[Batch]):
+    """`source[step]` is this process's share of the batch of a step.
+
+    Args:
+        data: the domains.
+        settings: sizes and augmentation.
+        seed: the run's seed.
+        channels: 3, or 1 for grey pictures.
+        rank: this process.
+        processes: how many share a batch.
+    """
+
+    def __init__(
+        self, data: DomainData, settings: DataSettings, seed: int, channels: int = 3, rank: int = 0, processes: int = 1
+    ) -> None:
+        load_size = round(settings.size * settings.margin)
+        budget = settings.cache_mb * 2**20 // len(data.train)
+        self.pictures = [LoadedPictures(pictures, load_size, budget) for pictures in data.train]
+        self.planner = Planner(tuple(map(len, self.pictures)), settings.batch, seed)
+        self.augmentation = Augmentation(settings.size, settings.augment, seed)
+        self.channels = channels
+        share = settings.batch // processes
+        self.positions = list(range(rank * share, (rank + 1) * share if rank < processes - 1 else settings.batch))
+
+    def __getitem__(self, step: int) -> Batch:
+        plan = self.planner.plan(step)
+        sources = plan.sources[self.positions].tolist()
+        # A source may lie in the share of another process: it is loaded here too.
+        needed = sorted({*self.positions, *sources})
+        row_of = {position: row for row, position in enumerate(needed)}
+        pictures = to_tensor(np.stack([self._picture(plan, step, p) for p in needed]), self.channels)
+        real, source = ([row_of[p] for p in places] for places in (self.positions, sources))
+        y_real = torch.from_numpy(plan.y_real)
+        return Batch(
+            step, self.positions, pictures[real], y_real[self.positions], pictures[source], y_real[sources], sources
+        )
+
+    def _picture(self, plan: Plan, step: int, position: int) -> np.ndarray:
+        pictures = self.pictures[int(plan.y_real[position])]
+        return self.augmentation(pictures[int(plan.picks[position])], step, position)
+
+
+class LoadedPictures:
+    """Pictures decoded and reduced to the load size, kept in memory as far as the budget goes.
+
+    A picture that cannot be decoded is left out and named in `bad`. The few beyond the budget are decoded when their turn
+    comes; a bad one among them is replaced by the first picture.
+
+    Args:
+        pictures: of one domain.
+        size: length of the shorter side, px; aspect kept.
+        budget: bytes.
+
+    Raises:
+        PictureError: no picture of the domain can be read.
+    """
+
+    def __init__(self, pictures: Pictures, size: int, budget: int) -> None:
+        self.pictures, self.size = pictures, size
+        self.kept: list[np.ndarray] = []
+        self.bad: list[str] = []
+        loaded = 0
+        with ThreadPoolExecutor(2) as pool:  # Pillow decodes outside Python's lock
+            for start in range(0, len(pictures), 64):
+                if sum_of_bytes(self.kept) > budget:
+                    break
+                chunk = range(start, min(start + 64, len(pictures)))
+                self.kept += [array for array in pool.map(self._load, chunk) if array is not None]
+                loaded = chunk.stop
+        self.later = range(loaded, len(pictures))
+        if not self.kept:
+            raise PictureError(self.bad[0] if self.bad else "a domain has no pictures to train on")
+
+    def __len__(self) -> int:
+        return len(self.kept) + len(self.later)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """(H, W, 3) uint8, shorter side `size`."""
+        if index < len(self.kept):
+            return self.kept[index]
+        array = self._load(self.later[index - len(self.kept)])
+        return self.kept[0] if array is None else array
+
+    def _load(self, index: int) -> np.ndarray | None:
+        try:
+            return shrink(self.pictures[index], self.size)
+        except PictureError as error:
+            if str(error) not in self.bad:
+                self.bad.append(str(error))
+            return None
+
+
+def sum_of_bytes(arrays: list[np.ndarray]) -> int:
+    """Memory that arrays take."""
+    return sum(array.nbytes for array in arrays)
+
+
+def shrink(picture: Image.Image, size: int) -> np.ndarray:
+    """Shorter side to ``size``, aspect kept, without aliasing: (H, W, 3) uint8."""
+    array = np.asarray(picture.convert("RGB"))
+    height, width = array.shape[:2]
+    scale = size / min(height, width)
+    if scale == 1:
+        return array
+    target = (max(size, round(width * scale)), max(size, round(height * scale)))
+    return cv2.resize(array, target, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def centre_crop(array: np.ndarray, size: int) -> np.ndarray:
+    """The middle (size, size, 3) of a picture."""
+    top, left = (array.shape[0] - size) // 2, (array.shape[1] - size) // 2
+    return array[top : top + size, left : left + size]
+
+
+def held_out_tensor(pictures: Pictures, size: int, indices: range | list[int], channels: int = 3) -> Tensor:
+    """Held-out pictures as the samples and figures use them: whole shorter side, centre crop, no augmentation.
+
+    Returns:
+        (len(indices), channels, size, size) in [-1, 1].
+    """
+    arrays = [centre_crop(shrink(pictures[i], size), size) for i in indices]
+    return to_tensor(np.stack(arrays), channels)
+
+
+def to_tensor(arrays: np.ndarray, channels: int = 3) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, channels, H, W) in [-1, 1]; grey is the luma of the colours (ITU-R BT.601)."""
+    x = torch.from_numpy(arrays).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    if channels == 1:
+        x = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return x
+
+
+def batches(source: BatchSource, steps: range, workers: int) -> Iterator[Batch]:
+    """The batches of ``steps``, prepared ahead: by loader processes, or by one thread where ``workers`` is 0."""
+    if workers:
+        loader: Any = DataLoader(
+            source, batch_size=None, sampler=list(steps), num_workers=workers, prefetch_factor=4, collate_fn=None
+        )
+        yield from loader
+        return
+    with ThreadPoolExecutor(1) as pool:  # the step computes outside Python's lock, so a thread suffices
+        ahead = [pool.submit(source.__getitem__, step) for step in steps[:2]]
+        for step in steps:
+            batch = ahead.pop(0).result()
+            if step + 2 * steps.step in steps:
+                ahead.append(pool.submit(source.__getitem__, step + 2 * steps.step))
+            yield batch

@@ -1,0 +1,57 @@
+"""Gradient penalties on the critic, in fp32. D(x) here is one number a picture: the mean of its patch scores.
+
+`critic` is a function of images (B, C, H, W) that returns (B,) such numbers, each picture scored for its own label.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Score = Callable[[Tensor, Tensor | None], Tensor]
+
+
+def r1(critic: Score, x_real: Tensor, y_real: Tensor | None, *, gamma: float = 1.0) -> Tensor:
+    """gamma / 2 E ||grad_x D(x_real)||^2 (Mescheder et al. 2018, eq. 9)."""
+    return gamma / 2 * _squared_gradient_norm(critic, x_real, y_real).mean()
+
+
+def r2(critic: Score, x_fake: Tensor, y_target: Tensor | None, *, gamma: float = 1.0) -> Tensor:
+    """gamma / 2 E ||grad_x D(x_fake)||^2 (Mescheder et al. 2018, eq. 10)."""
+    return gamma / 2 * _squared_gradient_norm(critic, x_fake, y_target).mean()
+
+
+def dragan(
+    critic: Score,
+    x_real: Tensor,
+    y_real: Tensor | None,
+    uniform_like_x: Tensor,
+    uniform_a_picture: Tensor,
+    *,
+    lambda_: float = 1.0,
+    spread: float = 0.5,
+) -> Tensor:
+    """lambda E (||grad D(x_hat)|| - 1)^2 around the real pictures (Kodali et al. 2017), 1-Lipschitz nearby only.
+
+    x_hat = x + (1 - a) * spread * std(x) * u, with u ~ U(0, 1) of the shape of x and a ~ U(0, 1) a picture. With several
+    processes std(x) is that of each one's share of the batch.
+
+    Args:
+        critic: see the top of this file.
+        x_real: (B, C, H, W).
+        y_real: (B,) or None.
+        uniform_like_x: u, (B, C, H, W).
+        uniform_a_picture: a, (B, 1, 1, 1).
+        lambda_: weight.
+        spread: how far around the data, in standard deviations of the batch.
+    """
+    x_hat = x_real + (1 - uniform_a_picture) * spread * x_real.std() * uniform_like_x
+    norm = (_squared_gradient_norm(critic, x_hat, y_real) + 1e-12).sqrt()  # the root has no slope at 0
+    return lambda_ * (norm - 1).square().mean()
+
+
+def _squared_gradient_norm(critic: Score, x: Tensor, label: Tensor | None) -> Tensor:
+    x = x.detach().requires_grad_()
+    # The sum's gradient holds, row by row, the gradient of each picture's own score: pictures do not mix in D.
+    (gradient,) = torch.autograd.grad(critic(x, label).sum(), x, create_graph=True)
+    return gradient.square().flatten(1).sum(1)

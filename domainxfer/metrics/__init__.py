@@ -1,0 +1,1 @@
+"""Figures: feature extractors behind one contract, and distances between sets of features."""

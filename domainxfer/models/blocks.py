@@ -1,0 +1,83 @@
+"""The parts of both networks: conditioned normalisation, the residual block, and resampling without checkerboard."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConditionedNorm(nn.Module):
+    """Normalise, then scale and shift by what the condition says: n(x) * (1 + scale) + shift.
+
+    The label must enter here: as constant input planes it would vanish in the first normalisation. Two kinds:
+
+    - ``layer``: over the C channels of each place (Ba et al. 2016, as ConvNeXt uses it). No statistics of the
+      picture enter, so a tile is translated as the whole picture would be, and it is three times as fast on a CPU
+      in bf16 channels_last as
+    - ``instance``: over the picture, a channel at a time (AdaIN, Huang & Belongie 2017).
+
+    Statistics are accumulated in fp32 in both.
+    """
+
+    def __init__(self, channels: int, condition_size: int, kind: str) -> None:
+        super().__init__()
+        self.channels, self.kind = channels, kind
+        self.to_scale_shift = nn.Linear(condition_size, 2 * channels)
+        nn.init.normal_(self.to_scale_shift.weight, std=0.3 / condition_size**0.5)
+        nn.init.zeros_(self.to_scale_shift.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x (B, C, H, W), condition (B, E) -> (B, C, H, W)."""
+        scale, shift = self.to_scale_shift(condition)[:, :, None, None].to(x.dtype).chunk(2, dim=1)
+        if self.kind == "layer":
+            normal = F.layer_norm(x.permute(0, 2, 3, 1), (self.channels,)).permute(0, 3, 1, 2)
+        else:  # GroupNorm with a group a channel is InstanceNorm that keeps channels_last
+            normal = F.group_norm(x.float(), self.channels).to(x.dtype)
+        return torch.addcmul(shift, normal, 1 + scale)
+
+
+class ConditionedBlock(nn.Module):
+    """Pre-activation residual block (He et al. 2016) whose two normalisations are conditioned."""
+
+    def __init__(self, channels: int, condition_size: int, norm: str) -> None:
+        super().__init__()
+        self.norm1 = ConditionedNorm(channels, condition_size, norm)
+        self.conv1 = conv3x3(channels, channels, bias=False)
+        self.norm2 = ConditionedNorm(channels, condition_size, norm)
+        self.conv2 = conv3x3(channels, channels)
+        with torch.no_grad():
+            self.conv2.weight.mul_(0.3)  # blocks start close to the identity, which keeps a deep body calm
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        y = self.conv1(F.relu(self.norm1(x, condition)))
+        return x + self.conv2(F.relu(self.norm2(y, condition)))
+
+
+class SubPixelUp(nn.Module):
+    """Twice the resolution: convolution to four times the channels, pixel shuffle, blur.
+
+    The four sub-pixels start equal (ICNR, Aitken et al. 2017), and the [1 2 1] blur removes exactly the frequency at
+    which they could differ, so no checkerboard can appear (Sugawara et al. 2018).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = conv3x3(in_channels, 4 * out_channels)
+        with torch.no_grad():
+            self.conv.weight.copy_(self.conv.weight[::4].repeat_interleave(4, dim=0))
+            self.conv.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', 2 H, 2 W)."""
+        return blur(F.pixel_shuffle(self.conv(x), 2))
+
+
+def blur(x: Tensor) -> Tensor:
+    """Separable [1 2 1] / 4 filter of each channel, edges repeated: (B, C, H, W) -> the same shape."""
+    # Two average pools of 2 are the filter, and far faster on a CPU than a depthwise convolution.
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(x, 2, stride=1), 2, stride=1)
+
+
+def conv3x3(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:
+    """3x3 convolution that keeps the size. Zero padding: it tells the network where the edge of the picture is."""
+    return nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)

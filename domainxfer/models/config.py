@@ -1,0 +1,72 @@
+"""What a network is made of: the settings that rebuild it. Imports no torch, so recipes and help stay fast."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """Frozen settings in which an unknown name is an error, not a surprise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GeneratorConfig(Settings):
+    """G(content, label, code) -> image."""
+
+    content: Literal["picture", "noise"] = Field("picture", description="what is turned into an image")
+    labels: int = Field(0, ge=0, description="number of labels K; 0 is unconditional")
+    code_size: int = Field(0, ge=0, description="continuous code values (InfoGAN's latent)")
+    channels: int = Field(3, ge=1, le=4, description="colour channels of the image")
+    size: int = Field(64, ge=8, description="side of the training pictures, px")
+    patch: Literal[2, 4, 8] = Field(4, description="side of the pixel block that becomes one place of the body")
+    width: int = Field(96, ge=8, description="channels of the body")
+    blocks: int = Field(6, ge=1, description="conditioned residual blocks")
+    norm: Literal["layer", "instance"] = Field(
+        "layer", description="layer: over the channels of a place; instance: over the picture"
+    )
+    output: Literal["change", "plain"] = Field("change", description="change: input + change; plain: the image itself")
+    noise_size: int = Field(128, ge=1, description="length of the noise vector, where content is noise")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "GeneratorConfig":
+        if self.labels == 1:
+            raise ValueError("labels: one label says nothing; use 0 (none) or at least 2")
+        if self.content == "noise" and self.output == "change":
+            raise ValueError("output: 'change' needs a picture to change; noise content has output 'plain'")
+        if self.size % self.patch:
+            raise ValueError(f"size: {self.size} is not a multiple of patch {self.patch}")
+        return self
+
+
+class CriticConfig(Settings):
+    """D(image) -> patch scores at several fields of view, label logits, code estimate."""
+
+    labels: int = Field(0, ge=0, description="label logits K")
+    patch_labels: bool = Field(True, description="one patch map a label (labels known) or a single shared map")
+    code_size: int = Field(0, ge=0)
+    channels: int = Field(3, ge=1, le=4)
+    width: int = Field(64, ge=8, description="channels after the first convolution; doubled at each halving, up to 4x")
+    depth: int = Field(4, ge=2, le=8, description="halvings of the resolution")
+    fields: tuple[int, ...] = Field((2, 3), description="halvings after which patches are scored: small to large view")
+    spectral_norm: bool = Field(False, description="bound each layer's gain instead of penalising gradients")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "CriticConfig":
+        if not self.fields or min(self.fields) < 1 or max(self.fields) > self.depth:
+            raise ValueError(f"fields: each must be between 1 and depth ({self.depth})")
+        return self
+
+
+class ModelConfig(Settings):
+    """``config.json`` of a model folder: everything needed to rebuild the networks and use them by name."""
+
+    format: int = Field(1, description="version of the model folder; newer ones are refused by older programs")
+    version: str = Field("", description="domainxfer version that wrote it")
+    card: str = Field("", description="the data set it learned")
+    domains: tuple[str, ...] = Field((), description="domain names; the label of a domain is its index")
+    size: int = Field(64, description="side of the training pictures, px")
+    steps: int = Field(0, description="training steps behind these weights")
+    finished: bool = Field(True, description="whether training reached its end")
+    generator: GeneratorConfig
+    critic: CriticConfig | None = None

@@ -1,0 +1,102 @@
+"""The one critic: D(image) -> (patch scores, label logits, code estimate), a PatchGAN with two more heads.
+
+One strided trunk; patches are scored at several depths, so at several fields of view: the small one judges texture,
+the large one knows where on the animal a texture belongs. Each label has its own patch map where labels are known
+(StarGAN v2 found a critic output a domain to beat a single one); one map is shared where they are not.
+No normalisation layers: gradient penalties are taken a picture at a time, and a normalisation would couple the batch.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from domainxfer.models.blocks import conv3x3
+from domainxfer.models.config import CriticConfig
+
+
+class View(NamedTuple):
+    """What the critic says of B images."""
+
+    patches: tuple[Tensor, ...]
+    """Scores (B, h * w) of the patches, fp32, one tensor for each field of view."""
+    label_logits: Tensor
+    """(B, K), fp32; K may be 0."""
+    code: Tensor
+    """Estimate of the code (B, code_size), fp32."""
+
+    def detach(self) -> "View":
+        """The same answer, without gradients."""
+        return View(tuple(p.detach() for p in self.patches), self.label_logits.detach(), self.code.detach())
+
+
+class Critic(nn.Module):
+    """PatchGAN critic with label and code head.
+
+    Args:
+        config: sizes; see `CriticConfig`.
+    """
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        widths = [min(c.width * 2**i, c.width * 4) for i in range(c.depth)]
+        trunk: list[nn.Module] = [nn.Sequential(nn.PixelUnshuffle(2), conv3x3(4 * c.channels, widths[0]))]
+        trunk += [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)]
+        self.trunk = nn.ModuleList(trunk)  # entry i leaves 1 / 2^(i + 1) of the resolution
+        maps = c.labels if c.labels and c.patch_labels else 1
+        self.patch_heads = nn.ModuleDict({str(f): _PatchHead(widths[f - 1], maps) for f in c.fields})
+        self.label_head = nn.Linear(widths[-1], c.labels) if c.labels else None
+        self.code_head = nn.Linear(widths[-1], c.code_size) if c.code_size else None
+        if c.spectral_norm:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    spectral_norm(module)
+
+    def forward(self, image: Tensor, label: Tensor | None = None) -> View:
+        """Judge images.
+
+        Args:
+            image: (B, C, H, W) in [-1, 1], sides multiples of 2.
+            label: (B,) int64, the label whose patch map is wanted; not needed where one map is shared.
+
+        Returns:
+            A `View`; all scores are fp32.
+        """
+        x, patches = image, []
+        for halvings, conv in enumerate(self.trunk, start=1):
+            x = F.leaky_relu(conv(x), 0.2)
+            if str(halvings) in self.patch_heads:
+                maps = self.patch_heads[str(halvings)](x).float()
+                patches.append(_map_of_label(maps, label).flatten(1))
+        pooled = x.float().mean((2, 3))
+        with torch.autocast(x.device.type, enabled=False):
+            nothing = pooled[:, :0]
+            label_logits = nothing if self.label_head is None else self.label_head(pooled)
+            return View(tuple(patches), label_logits, nothing if self.code_head is None else self.code_head(pooled))
+
+    def info_parameters(self) -> list[nn.Parameter]:
+        """The parameters of the label and code heads: what InfoGAN's Q network adds to the critic."""
+        heads = (self.label_head, self.code_head)
+        return [parameter for head in heads if head is not None for parameter in head.parameters()]
+
+
+class _PatchHead(nn.Module):
+    def __init__(self, channels: int, maps: int) -> None:
+        super().__init__()
+        self.mix = conv3x3(channels, channels)
+        self.score = nn.Conv2d(channels, maps, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.score(F.leaky_relu(self.mix(x), 0.2))
+
+
+def _map_of_label(maps: Tensor, label: Tensor | None) -> Tensor:
+    """(B, K, h, w), (B,) -> (B, 1, h, w); a single shared map is returned as it is."""
+    if maps.shape[1] == 1:
+        return maps
+    if label is None:
+        raise ValueError("this critic scores patches per label: say which")
+    return maps.gather(1, label.view(-1, 1, 1, 1).expand(-1, 1, *maps.shape[2:]))

@@ -1,0 +1,120 @@
+"""The one generator: G(content, label, code) -> image, for any number of domains.
+
+    picture (B, 3, H, W) --space-to-depth--> (B, W, H/4, W/4) --conditioned blocks--> sub-pixel up, twice --> + picture
+    noise   (B, Z) --head, conditioned up-sampling--> the same body and exit --> tanh
+
+Nearly all work happens at a quarter of the resolution. The picture enters again at half size, so that edges in
+the output lie where they lie in the input. The label and the code reach every block through its normalisation.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
+from domainxfer.models.config import GeneratorConfig
+
+CONDITION_SIZE = 64  # length of the vector that carries label and code to every normalisation
+
+
+class Generator(nn.Module):
+    """Label-conditioned generator with picture or noise content.
+
+    Args:
+        config: sizes; see `GeneratorConfig`.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.condition = Condition(c.labels, c.code_size, c.noise_size if c.content == "noise" else 0)
+        if c.content == "picture":
+            self.enter: nn.Module = nn.Sequential(nn.PixelUnshuffle(c.patch), conv3x3(c.channels * c.patch**2, c.width))
+            self.reenter = conv3x3(c.channels * 4, c.width // 2)
+        else:
+            self.enter = NoiseHead(c)
+        self.blocks = nn.ModuleList(ConditionedBlock(c.width, CONDITION_SIZE, c.norm) for _ in range(c.blocks))
+        halvings = c.patch.bit_length() - 1  # 2 for patch 4
+        widths = [c.width] + [c.width // 2] * (halvings - 1)
+        self.ups = nn.ModuleList(SubPixelUp(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.exit_norm = ConditionedNorm(widths[-1], CONDITION_SIZE, c.norm)
+        self.exit = SubPixelUp(widths[-1], c.channels)
+        with torch.no_grad():  # start near "no change", yet not at it: a label flip must show from the first step
+            self.exit.conv.weight.mul_(0.3)
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of a picture must be multiples of this."""
+        return self.config.patch
+
+    def forward(self, content: Tensor, label: Tensor | None = None, code: Tensor | None = None) -> Tensor:
+        """Make images.
+
+        Args:
+            content: pictures (B, C, H, W) in [-1, 1], H and W multiples of `multiple`; or noise (B, noise_size).
+            label: (B,) int64, the domain to make; None where the generator has no labels.
+            code: (B, code_size) in [-1, 1]; None means all zeros.
+
+        Returns:
+            Images (B, C, H, W), fp32. With output "change" they may leave [-1, 1] a little; clamp them for display.
+        """
+        condition = self.condition(content, label, code)
+        x = self.enter(content, condition) if isinstance(self.enter, NoiseHead) else self.enter(content)
+        for block in self.blocks:
+            x = block(x, condition)
+        for up in self.ups:
+            x = up(x)
+        if self.config.content == "picture":
+            x = x + self.reenter(F.pixel_unshuffle(content, 2))
+        x = self.exit(F.relu(self.exit_norm(x, condition))).float()
+        return content + x if self.config.output == "change" else torch.tanh(x)
+
+
+class Condition(nn.Module):
+    """One vector from label, code and (for noise content) the noise itself: (B, CONDITION_SIZE)."""
+
+    def __init__(self, labels: int, code_size: int, noise_size: int) -> None:
+        super().__init__()
+        self.labels, self.code_size, self.noise_size = labels, code_size, noise_size
+        # An embedding row a label, and a linear map of the continuous rest; both are as loud at the start.
+        self.of_label = nn.Embedding(labels, CONDITION_SIZE) if labels else None
+        rest = code_size + noise_size
+        self.of_rest = nn.Linear(rest, CONDITION_SIZE, bias=False) if rest else None
+        if self.of_rest is not None:
+            nn.init.normal_(self.of_rest.weight, std=1 / rest**0.5)
+        self.mix = nn.Linear(CONDITION_SIZE, CONDITION_SIZE)
+
+    def forward(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> Tensor:
+        batch = len(content)
+        total = torch.zeros(batch, CONDITION_SIZE, device=content.device)
+        if self.of_label is not None:
+            if label is None:
+                raise ValueError("this generator needs a label for each picture")
+            total = total + self.of_label(label)
+        if self.of_rest is not None:
+            rest = [content] if self.noise_size else []
+            if self.code_size:
+                rest.append(torch.zeros(batch, self.code_size, device=content.device) if code is None else code)
+            total = total + self.of_rest(torch.cat(rest, dim=1))
+        return F.relu(self.mix(total)) + total
+
+
+class NoiseHead(nn.Module):
+    """From noise (B, Z) to the grid on which the body works, by conditioned up-sampling from the smallest grid."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        grid, doublings = config.size // config.patch, 0
+        while grid % 2 == 0 and grid > 4:
+            grid, doublings = grid // 2, doublings + 1
+        self.grid, self.width = grid, config.width
+        self.linear = nn.Linear(config.noise_size, config.width * grid * grid)
+        self.steps = nn.ModuleList(
+            ConditionedBlock(config.width, CONDITION_SIZE, config.norm) for _ in range(doublings)
+        )
+
+    def forward(self, noise: Tensor, condition: Tensor) -> Tensor:
+        x = self.linear(noise).view(-1, self.width, self.grid, self.grid)
+        for block in self.steps:
+            x = blur(F.interpolate(block(x, condition), scale_factor=2, mode="nearest"))
+        return x

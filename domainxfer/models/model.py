@@ -1,0 +1,194 @@
+"""A trained model: networks that know their own architecture and domains, saved as a folder of plain files.
+
+    model/ model.safetensors   the generator (its moving average)
+           critic.safetensors  optional: labels pictures, estimates codes, lets others go on training
+           config.json         architecture, domains, size, versions
+           README.md           the model card
+
+Nothing here is ever unpickled.
+"""
+
+import json
+from pathlib import Path
+from typing import Self
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from domainxfer.errors import DomainxferError, UsageError, did_you_mean
+from domainxfer.files import explain_os_error, write_text, written_whole
+from domainxfer.models.config import ModelConfig
+from domainxfer.models.critic import Critic
+from domainxfer.models.generator import Generator
+from domainxfer.models.precision import autocast, pays_bf16
+
+FORMAT = 1
+
+
+class NetworkModel:
+    """A generator, perhaps its critic, and what their labels mean; everything on tensors.
+
+    `domainxfer.api.Model` adds pictures to it.
+    """
+
+    def __init__(self, config: ModelConfig, generator: Generator, critic: Critic | None = None) -> None:
+        self.config, self.generator, self.critic = config, generator.eval(), critic and critic.eval()
+        self.device = torch.device("cpu")
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Names of the domains; the label of a domain is its index."""
+        return self.config.domains
+
+    @property
+    def multiple(self) -> int:
+        """Height and width given to `apply` must be multiples of this."""
+        return self.generator.multiple
+
+    def label_of(self, domain: str) -> int:
+        """The label of a domain.
+
+        Raises:
+            UsageError: the model does not know it; the message lists those it knows.
+        """
+        if domain not in self.domains:
+            hint = did_you_mean(domain, list(self.domains))
+            raise UsageError(f"this model knows no domain {domain!r}; it knows {', '.join(self.domains)}.{hint}")
+        return self.domains.index(domain)
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move the networks to a device and return the model."""
+        self.device = torch.device(device)
+        for network in (self.generator, self.critic):
+            if network is not None:
+                network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
+    @torch.inference_mode()
+    def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
+        """Generate: pictures (B, 3, H, W) in [-1, 1] (or noise), labels (B,), codes (B, code_size) -> images in [-1, 1]."""
+        content = content.to(self.device)
+        if content.ndim == 4:
+            content = content.contiguous(memory_format=torch.channels_last)
+        label, code = (None if t is None else t.to(self.device) for t in (label, code))
+        with autocast(self.device, pays_bf16(self.device)):
+            return self.generator(content, label, code).clamp(-1, 1)
+
+    @torch.inference_mode()
+    def estimate_code(self, image: Tensor) -> Tensor:
+        """The critic's estimate of the code of images (B, 3, H, W): (B, code_size) in [-1, 1].
+
+        Raises:
+            DomainxferError: the model was saved without its critic.
+        """
+        return self._judge(image).code.clamp(-1, 1)
+
+    @torch.inference_mode()
+    def classify(self, image: Tensor) -> Tensor:
+        """Probability of each label for images (B, 3, H, W): (B, K), by the critic's label head.
+
+        Raises:
+            DomainxferError: the model was saved without its critic.
+        """
+        return self._judge(image).label_logits.softmax(dim=1)
+
+    def _judge(self, image: Tensor):  # type: ignore[no-untyped-def]
+        if self.critic is None:
+            raise DomainxferError("this model was saved without its critic (critic.safetensors), which this needs")
+        image = image.to(self.device)
+        anyone = torch.zeros(len(image), dtype=torch.int64, device=self.device)  # whose patches does not matter here
+        with autocast(self.device, pays_bf16(self.device)):
+            return self.critic(image, anyone)
+
+    def save(self, folder: Path, card: str = "") -> None:
+        """Write the model folder; each file whole or not at all, ``config.json`` last.
+
+        Args:
+            folder: made when missing.
+            card: text of the model card (``README.md``).
+        """
+        save_network(self.generator, folder / "model.safetensors")
+        if self.critic is not None:
+            save_network(self.critic, folder / "critic.safetensors")
+        if card:
+            write_text(folder / "README.md", card)
+        write_text(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path | str, *, critic: bool = True) -> Self:
+        """Load a model folder, or the ``model/`` of a run folder.
+
+        Args:
+            path: the folder.
+            critic: also load the critic, where there is one.
+
+        Raises:
+            DomainxferError: no model there, written by a newer version, or a file is damaged.
+        """
+        folder = Path(path)
+        if not (folder / "config.json").exists() and (folder / "model" / "config.json").exists():
+            folder = folder / "model"
+        config = _read_config(folder)
+        generator = Generator(config.generator)
+        load_network(generator, folder / "model.safetensors")
+        judge = None
+        if critic and config.critic is not None and (folder / "critic.safetensors").exists():
+            judge = Critic(config.critic)
+            load_network(judge, folder / "critic.safetensors")
+        return cls(config, generator, judge).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def save_network(network: nn.Module, path: Path) -> None:
+    """Write a network's weights as safetensors."""
+    # safetensors refuses channels_last tensors, hence contiguous().
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with written_whole(path) as part:
+        save_file(weights, part)
+
+
+def load_network(network: nn.Module, path: Path) -> None:
+    """Fill a network with the weights of a safetensors file.
+
+    Raises:
+        DomainxferError: the file is missing, damaged, or belongs to another architecture.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except OSError as error:
+        raise explain_os_error(error, "read", path) from error
+    except SafetensorError as error:
+        raise DomainxferError(
+            f"{path} is damaged or no safetensors file ({error}); copy it again or train the model anew"
+        ) from error
+    except RuntimeError as error:
+        raise DomainxferError(f"{path} does not fit its config.json: they belong to different models") from error
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    path = folder / "config.json"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DomainxferError(
+            f"{folder} holds no model: a run folder or a model folder with config.json is expected"
+        ) from error
+    except OSError as error:
+        raise explain_os_error(error, "read", path) from error
+    except ValueError as error:
+        raise DomainxferError(f"{path} is damaged: no JSON ({error})") from error
+    version = fields.get("format", 0) if isinstance(fields, dict) else 0
+    if isinstance(version, int) and version > FORMAT:
+        wrote = fields.get("version") or "a newer domainxfer"
+        raise DomainxferError(
+            f"{folder} was written by {wrote} in model format {version}; this program reads up to {FORMAT}: "
+            "pip install --upgrade domainxfer"
+        )
+    try:
+        return ModelConfig.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DomainxferError(f"{path}: {where}: {first['msg']}") from error

@@ -1,0 +1,287 @@
+"""The recipe: one typed, frozen description of a run. Everything a run does follows from it, the data and the seed.
+
+`domainxfer train DATA --set a.b=c` changes one setting; `recipe.yaml` in the run folder holds them all, resolved.
+Imports no torch.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from domainxfer.errors import UsageError, did_you_mean
+from domainxfer.models.config import CriticConfig, GeneratorConfig, Settings
+
+
+class Transform(Settings):
+    """One step of the augmentation: an Albumentations transform by name, with its arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(description="class name in albumentations, e.g. HorizontalFlip")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the transform."""
+        return dict(self.model_extra or {})
+
+
+class DataSettings(Settings):
+    """What is fed."""
+
+    size: int = Field(64, ge=8, description="side of the training pictures, px")
+    batch: int = Field(8, ge=2, description="pictures in a batch, all processes and domains together")
+    margin: float = Field(
+        1.125, ge=1, le=4, description="pictures are loaded this much larger than size, room for the random crop"
+    )
+    augment: tuple[Transform, ...] = Field(
+        (Transform(name="HorizontalFlip", p=0.5),),  # type: ignore[call-arg]
+        description="Albumentations transforms after the random crop",
+    )
+    validation_share: float = Field(0.1, gt=0, lt=1, description="part of train held out for every choice")
+    cache_mb: int = Field(2000, ge=0, description="decoded pictures are kept in memory up to this size")
+    workers: int = Field(0, ge=0, description="loader processes; 0 prepares batches in a thread beside the step")
+
+
+def _weight_alone(value: Any) -> Any:
+    return value if isinstance(value, (dict, TermSettings)) and not _is_schedule(value) else {"weight": value}
+
+
+def _is_schedule(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(key, int) for key in value)
+
+
+class TermSettings(Settings):
+    """One term of the objective: its weight and when it counts. Further names are options of its function."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    weight: float | dict[int, float] = Field(
+        1.0, description="a number, or {step: number} joined by straight lines; 0 switches the term off"
+    )
+    every: int = Field(1, ge=1, description="lazy penalties: applied every so many steps, at weight times so many")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword options of the term's function."""
+        return dict(self.model_extra or {})
+
+    def weight_at(self, step: int) -> float:
+        """The weight at a step: constant, or piecewise linear between the given steps."""
+        if not isinstance(self.weight, dict):
+            return self.weight
+        points = sorted(self.weight.items())
+        before = [point for point in points if point[0] <= step]
+        after = [point for point in points if point[0] > step]
+        if not before or not after:
+            return (before[-1] if before else after[0])[1]
+        (s0, w0), (s1, w1) = before[-1], after[0]
+        return w0 + (w1 - w0) * (step - s0) / (s1 - s0)
+
+
+Terms = dict[str, Annotated[TermSettings, BeforeValidator(_weight_alone)]]
+Phase = Literal["critic", "generator"]
+
+
+def _terms(**weights: Any) -> dict[str, TermSettings]:
+    return {name: TermSettings.model_validate(_weight_alone(value)) for name, value in weights.items()}
+
+
+class Objective(Settings):
+    """Three lists of terms; ``package.module:function`` names a term of your own."""
+
+    order: tuple[Phase, ...] = Field(("critic", "generator"), description="order of the phases in a step")
+    critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
+    critic: Terms = Field(
+        default_factory=lambda: _terms(lsgan=1.0, label_real=0.4, r1={"weight": 1.0, "every": 8, "gamma": 1.0})
+    )
+    generator: Terms = Field(default_factory=lambda: _terms(lsgan=1.0, cycle=10.0, identity=5.0))
+    info: Terms = Field(default_factory=lambda: _terms(label_fake=0.6, code=0.1))
+
+
+class OptimizerSettings(Settings):
+    """Adam for both networks; the rate is held, then lowered in a straight line."""
+
+    generator_lr: float = Field(2e-4, gt=0)
+    critic_lr: float = Field(2e-4, gt=0)
+    info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
+    betas: tuple[float, float] = (0.5, 0.999)
+    clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
+    hold: float = Field(0.5, ge=0, le=1, description="share of the steps at the full rate")
+    final: float = Field(0.05, ge=0, le=1, description="rate at the last step, as a share of the full one")
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """Share of the full learning rate at a step of ``steps``."""
+        held = self.hold * steps
+        if step <= held or steps <= held:
+            return 1.0
+        return 1.0 + (self.final - 1.0) * min(1.0, (step - held) / (steps - held))
+
+
+class TrainingSettings(Settings):
+    """How long, how exact, and how often something is written."""
+
+    steps: int = Field(20000, ge=1, description="generator steps")
+    seed: int = Field(0, ge=0)
+    ema: float = Field(0.998, ge=0, lt=1, description="decay of the generator's moving average, reached after warm-up")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware computes it")
+    channels_last: Literal["auto", "yes", "no"] = "auto"
+    checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
+    keep: int = Field(2, ge=1, description="checkpoints kept")
+    log_every: int = Field(25, ge=1, description="steps between rows of metrics.csv")
+    sample_every: int = Field(500, ge=1, description="steps between sample grids")
+    figure_every: int = Field(1000, ge=1, description="steps between held-out figures")
+    extractor: str = Field("auto", description="what judges: efficientnet-lite0, gabor, or auto (the first there is)")
+
+
+class Recipe(Settings):
+    """A whole run."""
+
+    card: str = Field("", description="the data set this was made for")
+    mode: Literal["translate", "generate"] = Field("translate", description="content is a picture, or noise")
+    data: DataSettings = DataSettings()
+    generator: GeneratorConfig = GeneratorConfig()
+    critic: CriticConfig = CriticConfig()
+    objective: Objective = Field(default_factory=Objective)
+    optimizer: OptimizerSettings = OptimizerSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recipe":
+        if self.mode == "translate" and self.data.batch % 2 and self.generator.labels == 2:
+            raise ValueError("data.batch: two domains need an even batch, so that each real has a fake of its label")
+        if self.data.size % 2**self.critic.depth:
+            raise ValueError(
+                f"data.size: {self.data.size} must be a multiple of {2**self.critic.depth} (2 to the critic's depth)"
+            )
+        return self
+
+    def resolved(self, labels: int, labels_known: bool = True) -> "Recipe":
+        """The recipe with what follows from the data filled in: label counts, sizes, kind of content.
+
+        Terms that cannot apply (cycle without a picture, label losses without labels) are left out.
+        """
+        picture = self.mode == "translate"
+        settings = self.model_dump(mode="python")
+        for phase, name, applies in (
+            ("critic", "label_real", labels and labels_known),
+            ("info", "label_fake", labels),
+            ("info", "code", self.generator.code_size),
+            ("generator", "cycle", picture),
+            ("generator", "identity", picture),
+        ):
+            if not applies:
+                settings["objective"][phase].pop(name, None)
+        return _validated(
+            _merged(
+                settings,
+                {
+                    "generator": {
+                        "content": "picture" if picture else "noise",
+                        "output": self.generator.output if picture else "plain",
+                        "labels": labels,
+                        "size": self.data.size,
+                    },
+                    "critic": {
+                        "labels": labels,
+                        "patch_labels": labels_known,
+                        "code_size": self.generator.code_size,
+                        "channels": self.generator.channels,
+                    },
+                },
+            )
+        )
+
+
+def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """A new recipe with nested ``changes`` applied and everything checked again.
+
+    Raises:
+        UsageError: an unknown setting (with the nearest known one) or an impossible value.
+    """
+    return _validated(_merged(recipe.model_dump(mode="python"), changes))
+
+
+def set_option(changes: dict[str, Any], assignment: str) -> None:
+    """Add one ``a.b=c`` of the command line to ``changes``; the value is read as YAML.
+
+    Raises:
+        UsageError: no equals sign.
+    """
+    path, equals, value = assignment.partition("=")
+    if not equals or not path.strip():
+        raise UsageError(f"--set {assignment}: write it as name.of.setting=value, e.g. --set data.size=128")
+    *folders, last = path.strip().split(".") if ":" not in path else _split_before_function(path.strip())
+    for folder in folders:
+        changes = changes.setdefault(folder, {})
+    changes[last] = yaml.safe_load(value)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read ``recipe.yaml``.
+
+    Raises:
+        UsageError: no such file, no YAML, unknown settings.
+    """
+    try:
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {str(error).splitlines()[0]}") from error
+    if not isinstance(fields, dict):
+        raise UsageError(f"{path} is no recipe: settings as 'name: value' are expected")
+    return _validated(fields)
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML, every setting spelt out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _split_before_function(path: str) -> list[str]:
+    # objective.generator.my.module:function keeps its own dots
+    head, _, function = path.partition(":")
+    parts = head.split(".")
+    after = ".".join(parts[2:])
+    name, dot, option = function.partition(".")
+    return [*parts[:2], f"{after}:{name}", *([option] if dot else [])]
+
+
+def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for name, value in changes.items():
+        known = merged.get(name)
+        if isinstance(known, dict) and isinstance(value, dict) and not _is_schedule(value):
+            merged[name] = _merged(known, value)
+        elif isinstance(known, dict) and "weight" in known and not isinstance(value, dict):
+            merged[name] = {**known, "weight": value}  # objective.generator.cycle=5 keeps the term's options
+        else:
+            merged[name] = value
+    return merged
+
+
+def _validated(fields: dict[str, Any]) -> Recipe:
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise UsageError(_first_problem(error)) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] != "extra_forbidden":
+        message = first["msg"].removeprefix("Value error, ")
+        return f"setting {'.'.join(where)}: {message}" if where else f"recipe: {message}"
+    known = _settings_at(where[:-1])
+    return (
+        f"unknown setting {'.'.join(where)}.{did_you_mean(where[-1], known)} "
+        f"Known {'in ' + '.'.join(where[:-1]) if where[:-1] else 'at the top'}: {', '.join(known)}"
+    )
+
+
+def _settings_at(path: list[str]) -> list[str]:
+    model: Any = Recipe
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

@@ -1,0 +1,1 @@
+"""Training: the step, the loop, its state on disk and its log book."""

@@ -1,0 +1,28 @@
+"""The model card: what a saved model is, on what it was trained, and how to use it."""
+
+from domainxfer import __version__
+from domainxfer.datasets.domain_data import DomainData
+from domainxfer.recipe import Recipe
+
+
+def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
+    """README.md of a model folder, Markdown."""
+    counts = ", ".join(
+        f"{name} {len(pictures)}" for name, pictures in zip(data.domains or ("pictures",), data.train, strict=False)
+    )
+    use = (
+        f"domainxfer translate PICTURE --to {data.domains[-1]} --model FOLDER"
+        if recipe.mode == "translate"
+        else "domainxfer generate FOLDER"
+    )
+    return f"""# {recipe.card or data.name}
+
+A domainxfer {__version__} model: one generator for {len(data.domains) or "no"} domains ({", ".join(data.domains) or "unlabelled"}).
+
+- training pictures: {counts}; {recipe.data.size} px, batches of {recipe.data.batch}, {step} steps, seed {recipe.training.seed}
+- weights: moving average of the generator (`model.safetensors`); `critic.safetensors` labels pictures and lets others go on
+- figures: `figures.csv` of the run
+- the licence of the training data holds for what the model makes of it
+
+    {use}
+"""

@@ -1,0 +1,163 @@
+"""One batch seen by both networks: what terms may ask for, computed when first asked for, and once.
+
+    x_fake   G(x_source, y_target, code)                    or G(noise, y_target, code) where content is noise
+    x_same   G(x_real, y_real, code the critic finds in x_real)       through G in one batch with x_fake
+    x_cycle  G(x_fake, y_source, code the critic finds in x_source)
+
+Identity and cycle get the critic's estimate of the picture's own code: a random one would teach G to ignore codes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from domainxfer.datasets.batches import Batch
+from domainxfer.draws import draw, per_position
+from domainxfer.models.critic import Critic, View
+from domainxfer.models.generator import Generator
+from domainxfer.models.precision import autocast
+from domainxfer.recipe import Recipe
+from domainxfer.training.processes import Processes
+
+
+class Scope(Mapping[str, Any]):
+    """Named values that are made when first asked for, and kept."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+        self._makers, self._made = dict(makers), dict[str, Any]()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+class Pass:
+    """What the two networks make of one batch.
+
+    Args:
+        generator: G.
+        critic: D.
+        batch: this process's share of the data.
+        recipe: sizes and seed.
+        processes: for what couples the whole batch.
+        bf16: autocast the networks' convolutions.
+        same: whether any term asks for x_same, which then shares a forward with x_fake.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        critic: Critic,
+        batch: Batch,
+        recipe: Recipe,
+        processes: Processes,
+        *,
+        bf16: bool,
+        same: bool,
+    ) -> None:
+        self.generator, self.critic, self.batch, self.recipe = generator, critic, batch, recipe
+        self.processes, self.bf16, self.same = processes, bf16, same
+        self.device = batch.x_real.device
+        self.labels_known = recipe.critic.patch_labels and recipe.critic.labels > 0
+
+    # --- drawn from (seed, step, position) ---------------------------------------------------------------------------
+
+    def drawn(self, purpose: str, kind: str, *shape: int) -> Tensor:
+        """Numbers of ``kind`` for each picture of this share, (b, *shape)."""
+        seed = self.recipe.training.seed
+        return per_position(kind, shape, seed, purpose, self.batch.step, self.batch.positions).to(self.device)
+
+    @cached_property
+    def y_target(self) -> Tensor | None:
+        """(b,) label that each fake is given: that of the real beside it; drawn evenly where labels are unknown."""
+        labels = self.recipe.generator.labels
+        if not labels:
+            return None
+        if self.labels_known:
+            return self.batch.y_real
+        whole = draw(self.recipe.training.seed, "labels", self.batch.step).permutation(self.recipe.data.batch) % labels
+        return torch.from_numpy(whole[self.batch.positions]).to(self.device)
+
+    @cached_property
+    def code(self) -> Tensor:
+        """(b, code_size), uniform in [-1, 1]."""
+        return self.drawn("code", "symmetric", self.recipe.generator.code_size)
+
+    # --- the generator's side ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def x_fake(self) -> Tensor:
+        """(b, C, H, W), with the generator's graph."""
+        return self._translated[0]
+
+    @cached_property
+    def x_same(self) -> Tensor:
+        """(b, C, H, W): the real pictures, asked to become what they are."""
+        same = self._translated[1]
+        if same is None:
+            raise RuntimeError("x_same was asked for, but the pass was made with same=False")
+        return same
+
+    @cached_property
+    def x_cycle(self) -> Tensor:
+        """(b, C, H, W): the fakes, translated back."""
+        code = self.processes.gather(self.own_code)[self.batch.sources]
+        return self.generate(self.x_fake, self.batch.y_source, code)
+
+    @cached_property
+    def _translated(self) -> tuple[Tensor, Tensor | None]:
+        batch = self.batch
+        if self.recipe.mode == "generate":
+            noise = self.drawn("noise", "normal", self.recipe.generator.noise_size)
+            return self.generate(noise, self.y_target, self.code), None
+        if not self.same:
+            return self.generate(batch.x_source, self.y_target, self.code), None
+        both = self.generate(
+            torch.cat([batch.x_source, batch.x_real]),
+            torch.cat([batch.y_real, batch.y_real]),
+            torch.cat([self.code, self.own_code]),
+        )
+        x_fake, x_same = both.chunk(2)
+        return x_fake, x_same
+
+    def generate(self, content: Tensor, label: Tensor | None, code: Tensor) -> Tensor:
+        """G(content, label, code)."""
+        with autocast(self.device, self.bf16):
+            image: Tensor = self.generator(content, label, code)
+        return image
+
+    # --- the critic's side -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def own_code(self) -> Tensor:
+        """(b, code_size): the critic's estimate of the code of x_real, without gradients."""
+        if not self.recipe.generator.code_size:
+            return self.code  # empty
+        with torch.no_grad():
+            return self.view(self.batch.x_real, self.y_of_reals).code.clamp(-1, 1)
+
+    @property
+    def y_of_reals(self) -> Tensor | None:
+        """(b,) labels of the reals, or None where they are unknown."""
+        return self.batch.y_real if self.labels_known else None
+
+    def view(self, image: Tensor, label: Tensor | None) -> View:
+        """D(image), patches scored for ``label``."""
+        with autocast(self.device, self.bf16):
+            answer: View = self.critic(image, label if self.labels_known else None)
+        return answer
+
+    def score(self, image: Tensor, label: Tensor | None) -> Tensor:
+        """(b,) mean patch score of each picture, in fp32: the critic as gradient penalties see it."""
+        patches = self.critic(image, label if self.labels_known else None).patches
+        return torch.stack([p.mean(1) for p in patches]).mean(0)

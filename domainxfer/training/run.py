@@ -1,0 +1,334 @@
+"""The loop: steps, log, samples, figures, checkpoints, and an end that leaves a model behind."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from domainxfer import __version__
+from domainxfer.datasets.batches import BatchSource, batches
+from domainxfer.datasets.domain_data import DomainData
+from domainxfer.errors import DomainxferError
+from domainxfer.files import write_text
+from domainxfer.metrics.extractors import load_extractor
+from domainxfer.metrics.truth import TruthFigure
+from domainxfer.models.config import ModelConfig
+from domainxfer.models.critic import Critic
+from domainxfer.models.generator import Generator
+from domainxfer.models.model import NetworkModel
+from domainxfer.models.precision import pays_bf16
+from domainxfer.recipe import Recipe, write_recipe
+from domainxfer.training import environment, samples
+from domainxfer.training.health import NotANumber, Watch
+from domainxfer.training.held_out import Direction, HeldOut
+from domainxfer.training.logbook import LogBook
+from domainxfer.training.model_card import model_card
+from domainxfer.training.processes import Processes
+from domainxfer.training.run_folder import RunFolder
+from domainxfer.training.state import (
+    MovingAverage,
+    checkpoints,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+)
+from domainxfer.training.step import Stepper
+
+
+@dataclass
+class Listener:
+    """What the loop tells whoever watches; each default does nothing."""
+
+    row: Callable[[int, dict[str, float]], None] = lambda step, row: None
+    """A row of the log: step, and values by name, with ``pictures_per_second`` and ``seconds_left``."""
+    figures: Callable[[int, list[Direction], dict[tuple[str, str], TruthFigure]], None] = lambda step, d, t: None
+    """New held-out figures."""
+    say: Callable[[str], None] = lambda text: None
+    """A line worth reading."""
+    stop: Callable[[], bool] = lambda: False
+    """Asked before each step: True saves a checkpoint and ends the run, to be resumed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `Run.train` ended."""
+
+    step: int
+    finished: bool
+    """All steps done, or the time is up; False when interrupted."""
+    directions: list[Direction] = field(default_factory=list)
+    truth: dict[tuple[str, str], TruthFigure] = field(default_factory=dict)
+
+
+class Run:
+    """A recipe, its data, and the networks in training.
+
+    Args:
+        recipe: resolved for the data (`Recipe.resolved`).
+        data: the domains.
+        processes: one, or several.
+        folder: where everything goes; None writes nothing (a dry run).
+        listener: who watches.
+
+    Raises:
+        DomainxferError: an unknown term, a batch that the processes cannot share, a generator deaf to its label.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: DomainData, processes: Processes, folder: RunFolder | None, listener: Listener
+    ) -> None:
+        self.recipe, self.data, self.processes, self.folder, self.listener = recipe, data, processes, folder, listener
+        if recipe.data.batch % processes.count:
+            raise DomainxferError(
+                f"data.batch is {recipe.data.batch}, which {processes.count} processes cannot share evenly; "
+                f"--set data.batch={processes.count * max(1, recipe.data.batch // processes.count)}"
+            )
+        device, precision = processes.device, recipe.training.precision
+        self.bf16 = precision == "bf16" or (precision == "auto" and pays_bf16(device))
+        self.memory_format = (
+            torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last
+        )
+        torch.manual_seed(recipe.training.seed)
+        generator, critic = Generator(recipe.generator), Critic(recipe.critic)
+        for network in (generator, critic):
+            network.to(device=device, memory_format=self.memory_format)  # type: ignore[call-overload]
+            processes.same_start(network)
+        self.stepper = Stepper(generator, critic, recipe, processes, bf16=self.bf16)
+        self.average = MovingAverage(generator, recipe.training.ema)
+        self.source = BatchSource(
+            data, recipe.data, recipe.training.seed, recipe.generator.channels, processes.rank, processes.count
+        )
+        self.watch = Watch()
+        self.step = 0
+        self.seconds = 0.0
+        self.best: float | None = None
+
+    @property
+    def skipped(self) -> list[str]:
+        """Training pictures that could not be read, with the reason."""
+        found = [f"{path}: {reason}" for path, reason in self.data.skipped]
+        return found + [line for pictures in self.source.pictures for line in pictures.bad]
+
+    def resume(self) -> None:
+        """Go on from the newest checkpoint that can be read.
+
+        Raises:
+            DomainxferError: there is none.
+        """
+        assert self.folder is not None
+        problems = []
+        for path in reversed(checkpoints(self.folder.checkpoints)):
+            try:
+                state = load_checkpoint(path)
+            except DomainxferError as error:
+                problems.append(str(error))
+                self.listener.say(str(error))
+                continue
+            self.step = restore(state, self.stepper, self.average)
+            self.seconds, self.best = float(state["extra"]["seconds"]), state["extra"]["best"]
+            return
+        raise DomainxferError(
+            problems[0] if problems else f"{self.folder.checkpoints} holds no checkpoint; start the run anew"
+        )
+
+    def start_from(self, model: NetworkModel) -> None:
+        """Fine-tune: begin with a model's weights where names and shapes agree; new domains start fresh."""
+        networks = {"generator": self.stepper.generator, "critic": self.stepper.critic}
+        for name, old in (("generator", model.generator), ("critic", model.critic)):
+            if old is None:
+                continue
+            new = networks[name].state_dict()
+            fitting = {k: v for k, v in old.state_dict().items() if k in new and new[k].shape == v.shape}
+            if not fitting:
+                raise DomainxferError(f"--init-from: that model's {name} has another architecture altogether")
+            networks[name].load_state_dict({**new, **fitting})
+        self.average = MovingAverage(self.stepper.generator, self.recipe.training.ema)
+
+    def train(self, max_seconds: float | None = None) -> Outcome:
+        """Train until the recipe's last step, until the time is up, or until the listener says stop.
+
+        Args:
+            max_seconds: of this call; the step in progress is finished.
+
+        Raises:
+            NotANumber: training diverged; the last good checkpoint is kept.
+        """
+        t = self.recipe.training
+        began, self._pace = time.monotonic(), _Pace()
+        if self.processes.is_main and self.folder is not None:
+            self._open_books(self.folder)
+        sums: dict[str, list[Tensor]] = defaultdict(list)
+        stepping = self._batches(range(self.step, t.steps))
+        stopped = timed_out = False
+        for step in range(self.step, t.steps):
+            stopped = self.processes.any(self.listener.stop())
+            timed_out = self.processes.any(max_seconds is not None and time.monotonic() - began > max_seconds)
+            if stopped or timed_out:
+                break
+            for name, value in self.stepper([next(stepping) for _ in range(self.stepper.batches_a_step)], step).items():
+                sums[name].append(value)
+            self.step = step + 1
+            self.average.update(self.stepper.generator, step)
+            self._pace.tick()
+            if self.step % t.log_every == 0 or self.step == t.steps:
+                self._log(sums)
+            if self.step % t.sample_every == 0:
+                self._sample()
+            if self.step % t.figure_every == 0 and self.step < t.steps:
+                self._figure()
+            if self.step % t.checkpoint_every == 0:
+                self._checkpoint(finished=False)
+        stepping.close()
+        return self._end(finished=not stopped)
+
+    def model(self, *, finished: bool = True) -> NetworkModel:
+        """The moving average of the generator, with the critic, as a model."""
+        config = ModelConfig(
+            version=__version__,
+            card=self.recipe.card,
+            domains=self.data.domains if self.recipe.critic.patch_labels else (),
+            size=self.recipe.data.size,
+            steps=self.step,
+            finished=finished,
+            generator=self.recipe.generator,
+            critic=self.recipe.critic,
+        )
+        model = NetworkModel(config, self.average.network, self.stepper.critic)  # type: ignore[arg-type]
+        model.device = self.processes.device
+        return model
+
+    # --- parts of the loop -------------------------------------------------------------------------------------------
+
+    def _batches(self, steps: range):  # type: ignore[no-untyped-def]
+        per_step = self.stepper.batches_a_step
+        return batches_on(
+            batches(self.source, range(steps.start * per_step, steps.stop * per_step), self.recipe.data.workers),
+            self.processes.device,
+            self.memory_format,
+        )
+
+    def _open_books(self, folder: RunFolder) -> None:
+        names = [f"{phase}/{term.name}" for phase, terms in self.stepper.terms.items() for term in terms]
+        extra = ["score/real", "score/fake", "score/spread", "change", "learning_rate", "pictures_per_second", "seconds"]
+        self._log_book = LogBook(folder.metrics, names + extra, self.step)
+        columns = ["split", "source", "target", "extractor", "digest", "pictures", "kid", "ceiling", "floor"]
+        truth = ["psnr_inside", "psnr_inside_nothing", "change_outside", "change_inside"]
+        self._figure_book = LogBook(folder.figures, columns + truth, self.step)
+        write_text(folder.recipe, write_recipe(self.recipe))
+        environment.write(folder.environment, self.processes, self.bf16, self.memory_format, self.data)
+        if self.recipe.mode == "translate":
+            size, seed = self.recipe.data.size, self.recipe.training.seed
+            extractor = load_extractor(self.recipe.training.extractor)
+            self._held_out: HeldOut | None = HeldOut(self.data, size, extractor, "validation", seed)
+            self._samples: Any = samples.TranslationSamples(self.data, size, seed)
+        else:
+            self._held_out, self._samples = None, samples.NoiseSamples(self.model(), self.recipe.training.seed)
+        if self.step == 0:
+            self._sample()
+
+    def _log(self, sums: dict[str, list[Tensor]]) -> None:
+        row = {name: float(self.processes.mean(torch.stack(values).mean())) for name, values in sums.items()}
+        sums.clear()
+        warnings = self.watch.look(self.step, row)
+        if not self.processes.is_main:
+            return
+        speed = self._pace.steps_per_second
+        row["learning_rate"] = self.stepper.optimizers["generator"].param_groups[0]["lr"]
+        row["pictures_per_second"] = speed * self.recipe.data.batch
+        row["seconds"] = self.seconds + self._pace.total
+        if self.folder is not None:
+            self._log_book.add(self.step, **row)
+        for warning in warnings:
+            self.listener.say(warning)
+        self.listener.row(self.step, {**row, "seconds_left": (self.recipe.training.steps - self.step) / speed})
+
+    def _sample(self) -> None:
+        if self.processes.is_main and self.folder is not None:
+            picture = self._samples.draw(self.model())
+            samples.save_picture(picture, self.folder.samples / f"step_{self.step:06d}.png")
+
+    def _figure(self) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
+        if not self.processes.is_main or self.folder is None or self._held_out is None:
+            return [], {}
+        found = self._measure(self._held_out)
+        if found[0]:
+            mean = sum(d.share for d in found[0]) / len(found[0])
+            if self.best is None or mean < self.best:
+                self.best = mean
+                self.model(finished=False).save(self.folder.best)
+        return found
+
+    def _measure(self, held_out: HeldOut) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
+        assert self.folder is not None
+        model = self.model()
+        directions, truth = held_out.distances(model), held_out.against_truth(model)
+        of = {(d.source, d.target): d for d in directions}
+        for source, target in of or truth:
+            row: dict[str, Any] = {"split": held_out.split, "source": source, "target": target}
+            if (source, target) in of:
+                d = of[source, target]
+                row |= {"extractor": held_out.extractor.name, "digest": held_out.extractor.digest}
+                row |= {"pictures": min(map(len, held_out.pictures)), "kid": d.distance}
+                row |= {"ceiling": d.ceiling, "floor": d.floor}
+            if (source, target) in truth:
+                row |= vars(truth[source, target])
+            self._figure_book.add(self.step, **row)
+        self.listener.figures(self.step, directions, truth)
+        return directions, truth
+
+    def _checkpoint(self, *, finished: bool) -> None:
+        if not self.processes.is_main or self.folder is None:
+            return
+        if not all(bool(p.isfinite().all()) for p in self.stepper.generator.parameters()):
+            raise NotANumber(f"a weight of the generator is no longer finite at step {self.step}")
+        extra = {"seconds": self.seconds + self._pace.total, "best": self.best}
+        keep = self.recipe.training.keep
+        save_checkpoint(self.folder.checkpoints, self.stepper, self.average, self.step, extra, keep)
+        self.model(finished=finished).save(self.folder.model, model_card(self.recipe, self.data, self.step))
+
+    def _end(self, *, finished: bool) -> Outcome:
+        directions: list[Direction] = []
+        truth: dict[tuple[str, str], TruthFigure] = {}
+        if self.processes.is_main and self.folder is not None:
+            self._checkpoint(finished=finished)
+            if finished:
+                self._sample()
+                directions, truth = self._figure()
+                if self._held_out is not None and all(len(pictures) for pictures in self.data.test):
+                    seed = self.recipe.training.seed
+                    test = HeldOut(self.data, self.recipe.data.size, self._held_out.extractor, "test", seed)
+                    directions, truth = self._measure(test)
+        self.processes.wait()
+        return Outcome(self.step, finished, directions, truth)
+
+
+class _Pace:
+    """Speed over the last steps, and the total time; figures and samples count in the total only."""
+
+    def __init__(self) -> None:
+        self.began = self.last = time.monotonic()
+        self.recent: list[float] = []
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        self.recent = [*self.recent[-99:], now - self.last]
+        self.last = now
+
+    @property
+    def steps_per_second(self) -> float:
+        middle = sorted(self.recent)[len(self.recent) // 2]  # the median forgives a pause for a figure
+        return 1 / max(middle, 1e-6)
+
+    @property
+    def total(self) -> float:
+        return time.monotonic() - self.began
+
+
+def batches_on(source, device: torch.device, memory_format: torch.memory_format):  # type: ignore[no-untyped-def]
+    """Batches moved to a device as they come."""
+    for batch in source:
+        yield batch.to(device, memory_format)

@@ -1,0 +1,119 @@
+"""The folder of a run: what lies where, never overwritten, and which one is the latest.
+
+    runs/NAME/  recipe.yaml  environment.json  metrics.csv  figures.csv  samples/  checkpoints/  model/  best/  report.html
+    runs/latest                                                          points to the newest run
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from domainxfer.errors import DomainxferError, did_you_mean
+from domainxfer.files import explain_os_error, write_text
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside one run's folder."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Machine, versions, and what ``auto`` chose."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses and speed, a row every so many steps."""
+        return self.path / "metrics.csv"
+
+    @property
+    def figures(self) -> Path:
+        """Held-out figures, a row a direction each time."""
+        return self.path / "figures.csv"
+
+    @property
+    def samples(self) -> Path:
+        """Grids of the same held-out pictures."""
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Everything needed to go on."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The model as of the last checkpoint."""
+        return self.path / "model"
+
+    @property
+    def best(self) -> Path:
+        """The model with the best validation figure so far."""
+        return self.path / "best"
+
+
+def new_run(runs: Path, name: str) -> RunFolder:
+    """Make ``runs/NAME-1`` (or -2, -3, ...: the first that is free) and point ``runs/latest`` to it.
+
+    Raises:
+        DomainxferError: the folder cannot be made.
+    """
+    number = 1
+    while True:
+        folder = runs / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            if runs.exists() and not runs.is_dir():
+                raise DomainxferError(f"{runs} is a file; choose another folder with --runs") from None
+            number += 1
+        except OSError as error:
+            raise explain_os_error(error, "make the run folder", folder) from error
+    _point_latest(runs, folder.name)
+    return RunFolder(folder)
+
+
+def find_run(runs: Path, name: str | None = None) -> RunFolder:
+    """A run by path or by name in ``runs``; the latest one without a name.
+
+    Raises:
+        DomainxferError: there is none; the message lists those there are.
+    """
+    if name is None or name == "latest":
+        latest = runs / "latest"
+        target = latest if latest.is_dir() else runs / latest.read_text().strip() if latest.is_file() else None
+        if target is None or not (target / "recipe.yaml").exists():
+            raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
+        return RunFolder(target.resolve())
+    for folder in (Path(name), runs / name):
+        if (folder / "recipe.yaml").exists():
+            return RunFolder(folder.resolve())
+    known = [run.path.name for run in all_runs(runs)]
+    listed = f" Runs there: {', '.join(known)}" if known else " There are no runs there."
+    raise DomainxferError(f"no run {name!r} in {runs}.{did_you_mean(name, known)}{listed}")
+
+
+def all_runs(runs: Path) -> list[RunFolder]:
+    """The runs of a folder, oldest first."""
+    folders = [p for p in runs.glob("*/") if p.name != "latest" and (p / "recipe.yaml").exists()]
+    return [RunFolder(p) for p in sorted(folders, key=lambda p: (p / "recipe.yaml").stat().st_mtime)]
+
+
+def _point_latest(runs: Path, name: str) -> None:
+    """A link, made beside and renamed; a text file holding the name where links are not to be had."""
+    latest, beside = runs / "latest", runs / f".latest-{os.getpid()}"
+    try:
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(name, target_is_directory=True)
+        os.replace(beside, latest)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        write_text(latest, name + "\n")

@@ -1,0 +1,99 @@
+"""Sample grids: always the same held-out pictures (or noise), so that progress shows."""
+
+import io
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from domainxfer.datasets.batches import held_out_tensor
+from domainxfer.datasets.domain_data import DomainData
+from domainxfer.draws import per_position, permutation
+from domainxfer.files import written_whole
+from domainxfer.models.model import NetworkModel
+from domainxfer.training.held_out import translated
+
+ROWS = 8
+
+
+class TranslationSamples:
+    """A block of columns for each domain: its pictures, then those translated to each other domain.
+
+    Args:
+        data: validation pictures are taken from it.
+        size: px.
+        seed: which ones.
+        rows: pictures of each domain.
+    """
+
+    def __init__(self, data: DomainData, size: int, seed: int, rows: int = ROWS) -> None:
+        self.domains = data.domains
+        rows = min(rows, *(len(pictures) for pictures in data.validation))
+        self.pictures = [
+            held_out_tensor(pictures, size, permutation(len(pictures), seed, "samples")[:rows].tolist())
+            for pictures in data.validation
+        ]
+
+    def draw(self, model: NetworkModel) -> Image.Image:
+        """The grid, with the domains' names above the columns."""
+        columns, titles = [], []
+        for s, source in enumerate(self.pictures):
+            columns.append(source)
+            titles.append(self.domains[s])
+            for t, target in enumerate(self.domains):
+                if t != s:
+                    columns.append(translated(model, source, t))
+                    titles.append(f"> {target}")
+        return titled_grid(columns, titles)
+
+
+class NoiseSamples:
+    """A column for each label (or eight columns without labels); a row is one noise vector.
+
+    Args:
+        model: its sizes.
+        seed: which noise.
+        rows: noise vectors.
+    """
+
+    def __init__(self, model: NetworkModel, seed: int, rows: int = ROWS) -> None:
+        config = model.config.generator
+        self.labels, self.rows = config.labels, rows
+        count = rows if self.labels else rows * 8
+        self.noise = per_position("normal", (config.noise_size,), seed, "samples", 0, list(range(count)))
+
+    def draw(self, model: NetworkModel) -> Image.Image:
+        """The grid."""
+        if not self.labels:
+            return titled_grid(list(model.apply(self.noise, None).cpu().split(self.rows)), None)
+        columns = [model.apply(self.noise, torch.full((self.rows,), k)).cpu() for k in range(self.labels)]
+        names = model.domains or [str(k) for k in range(self.labels)]
+        return titled_grid(columns, list(names))
+
+
+def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:
+    """Columns of pictures (N, C, H, W) in [-1, 1] side by side, small ones enlarged, with a title above each."""
+    scale = max(1, 96 // columns[0].shape[-1])
+    cells = torch.stack(columns, dim=1).flatten(0, 1).clamp(-1, 1)
+    cells = cells.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    pixels = make_grid((cells + 1) / 2, nrow=len(columns), padding=2, pad_value=1.0)
+    grid = Image.fromarray(pixels.mul(255).round().byte().permute(1, 2, 0).numpy())
+    if titles is None:
+        return grid
+    sheet = Image.new("RGB", (grid.width, grid.height + 16), "white")
+    sheet.paste(grid, (0, 16))
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for place, title in enumerate(titles):
+        pen.text((4 + place * (cells.shape[-1] + 2), 1), title, fill="black", font=font)
+    return sheet
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "png")
+    with written_whole(path) as part:
+        part.write_bytes(buffer.getvalue())
+

@@ -1,0 +1,111 @@
+"""Everything a run needs to go on as if it had never stopped, in one file that is whole or not there.
+
+A checkpoint holds both networks, the moving average, the optimizers, the step, and the random state; the place in
+the data follows from the step. Plain types and tensors only, read with ``weights_only=True``: nothing is unpickled.
+"""
+
+import copy
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from domainxfer.errors import DomainxferError
+from domainxfer.files import explain_os_error, written_whole
+from domainxfer.training.step import Stepper
+
+FORMAT = 1
+
+
+class MovingAverage:
+    """Exponential moving average of a network's weights, with warm-up: early on it forgets faster.
+
+    After update t the decay was min(decay, (1 + t) / (10 + t)), so the average never carries the random start along.
+
+    Args:
+        network: what is averaged.
+        decay: reached after warm-up.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network, self.decay = copy.deepcopy(network).eval().requires_grad_(False), decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards the network's weights of this step."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), 1 - decay)
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies in a ``checkpoints/`` folder."""
+    return folder / f"step_{step:07d}.pt"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """All checkpoints of a folder, oldest first. Files still being written do not count."""
+    return sorted(p for p in folder.glob("step_*.pt") if re.fullmatch(r"step_\d{7,}\.pt", p.name))
+
+
+def save_checkpoint(folder: Path, stepper: Stepper, average: MovingAverage, step: int, extra: dict[str, Any], keep: int) -> Path:
+    """Write the checkpoint after ``step`` steps, then remove all but the ``keep`` newest.
+
+    Args:
+        folder: ``checkpoints/``.
+        stepper: networks and optimizers.
+        average: of the generator.
+        step: steps done.
+        extra: plain types that the loop wants back.
+        keep: how many stay.
+    """
+    state = {
+        "format": FORMAT,
+        "step": step,
+        "generator": stepper.generator.state_dict(),
+        "critic": stepper.critic.state_dict(),
+        "average": average.network.state_dict(),
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in stepper.optimizers.items()},
+        "random": torch.get_rng_state(),
+        "extra": extra,
+    }
+    path = checkpoint_path(folder, step)
+    with written_whole(path) as part:
+        torch.save(state, part)
+    for old in checkpoints(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        DomainxferError: missing, damaged, of a newer version, or a pickle of something else.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise explain_os_error(error, "read", path) from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise DomainxferError(
+            f"{path} is no checkpoint of domainxfer, or damaged: refused unread; remove it to go on from the one before"
+        ) from error
+    if not isinstance(state, dict) or "format" not in state:
+        raise DomainxferError(f"{path} is no checkpoint of domainxfer; remove it to go on from the one before")
+    if state["format"] > FORMAT:
+        raise DomainxferError(f"{path} was written by a newer domainxfer: pip install --upgrade domainxfer")
+    return state
+
+
+def restore(state: dict[str, Any], stepper: Stepper, average: MovingAverage) -> int:
+    """Put a checkpoint back; returns the steps done."""
+    stepper.generator.load_state_dict(state["generator"])
+    stepper.critic.load_state_dict(state["critic"])
+    average.network.load_state_dict(state["average"])
+    for name, optimizer in stepper.optimizers.items():
+        optimizer.load_state_dict(state["optimizers"][name])
+    torch.set_rng_state(state["random"])
+    return int(state["step"])

@@ -1,0 +1,202 @@
+"""One training step, phase by phase.
+
+    critic phase      adversarial(real, fake) + label(real, where known) + penalty              -> critic
+    generator phase   adversarial(real, fake) + cycle + identity + simgan + yours               -> generator
+    info phase        label(fake) + code(fake)                                                  -> generator, critic's heads
+
+The info phase rides on the generator's pass: the rest of the critic is frozen there, and the adversarial terms do not
+reach its label and code heads, so one backward gives both their gradients. With an optimizer of its own (`info_lr`) it is
+a pass of its own.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from domainxfer.datasets.batches import Batch
+from domainxfer.models.critic import Critic, View
+from domainxfer.models.generator import Generator
+from domainxfer.recipe import Recipe
+from domainxfer.training.passes import Pass, Scope
+from domainxfer.training.processes import Processes
+from domainxfer.training.terms import Phase, Term, build_terms
+
+
+class Stepper:
+    """The networks, their optimizers, and the step that trains them.
+
+    Args:
+        generator: G, on its device.
+        critic: D, on its device.
+        recipe: resolved.
+        processes: who shares the batch.
+        bf16: autocast to bf16.
+    """
+
+    def __init__(
+        self, generator: Generator, critic: Critic, recipe: Recipe, processes: Processes, *, bf16: bool
+    ) -> None:
+        self.generator, self.critic, self.recipe = generator, critic, recipe
+        self.processes, self.bf16 = processes, bf16
+        self.terms: dict[Phase, list[Term]] = build_terms(recipe.objective)
+        settings = recipe.optimizer
+        adam = {"betas": settings.betas, "fused": True}
+        self.optimizers = {
+            "generator": torch.optim.Adam(generator.parameters(), settings.generator_lr, **adam),  # type: ignore[arg-type]
+            "critic": torch.optim.Adam(critic.parameters(), settings.critic_lr, **adam),  # type: ignore[arg-type]
+        }
+        self.full_rates = {"generator": settings.generator_lr, "critic": settings.critic_lr}
+        self.info_apart = settings.info_lr is not None and bool(self.terms["info"])
+        if settings.info_lr is not None:
+            players = [*generator.parameters(), *critic.info_parameters()]
+            self.optimizers["info"] = torch.optim.Adam(players, settings.info_lr, **adam)  # type: ignore[arg-type]
+            self.full_rates["info"] = settings.info_lr
+
+    @property
+    def batches_a_step(self) -> int:
+        """Batches that a step consumes: each critic step sees its own."""
+        return max(1, self.recipe.objective.critic_steps)
+
+    def __call__(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
+        """Train on `batches_a_step` batches; return the parts of each phase's loss, and what tells health, by name."""
+        self._set_rates(step)
+        parts: dict[str, Tensor] = {}
+        for batch in batches[:-1]:
+            self._critic_phase(self._pass(batch), step, parts, graph_is_used=False)
+        last = self._pass(batches[-1])
+        for phase in self.recipe.objective.order:
+            if phase == "generator":
+                self._generator_phase(last, step, parts)
+                if self.recipe.objective.order[0] == "generator":
+                    last = self._pass(batches[-1])  # the generator has moved: its old fakes are stale
+            elif self.recipe.objective.critic_steps:
+                self._critic_phase(last, step, parts, graph_is_used=self.recipe.objective.order[0] == "critic")
+        if self.info_apart:
+            self._info_phase(self._pass(batches[-1]), step, parts)
+        return parts
+
+    # --- the phases --------------------------------------------------------------------------------------------------
+
+    def _critic_phase(self, p: Pass, step: int, parts: dict[str, Tensor], *, graph_is_used: bool) -> None:
+        self.critic.requires_grad_(True)
+        batch = p.batch
+        real = p.view(batch.x_real, p.y_of_reals)
+        if p.recipe.generator.code_size:
+            p.own_code = real.code.detach().clamp(-1, 1)  # already here: spares the pass a forward
+        # The generator phase goes on with these very fakes: their graph holds the generator only, which does not move now.
+        with torch.set_grad_enabled(graph_is_used):
+            x_fake = p.x_fake
+        x_fake = x_fake.detach()
+        fake = p.view(x_fake, p.y_target)
+        total = self._total("critic", self._scope(p, x_fake, lambda: real, lambda: fake), step, parts)
+        self._update(("critic",), total)
+        with torch.no_grad():
+            parts["score/real"] = torch.stack([s.mean() for s in real.patches]).mean()
+            parts["score/fake"] = torch.stack([s.mean() for s in fake.patches]).mean()
+            both = [torch.cat(pair) for pair in zip(real.patches, fake.patches, strict=True)]
+            parts["score/spread"] = torch.stack([s.std() for s in both]).mean()
+
+    def _generator_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
+        self._freeze_critic()
+
+        def real_view() -> View:
+            with torch.no_grad():
+                return p.view(p.batch.x_real, p.y_of_reals)
+
+        scope = self._scope(p, p.x_fake, real_view, lambda: p.view(p.x_fake, p.y_target))
+        total = self._total("generator", scope, step, parts)
+        together = bool(self.terms["info"]) and not self.info_apart
+        if together:
+            total = total + self._total("info", scope, step, parts)
+        self._update(("generator", "critic") if together else ("generator",), total)
+        if self.recipe.mode == "translate":
+            parts["change"] = (p.x_fake.detach() - p.batch.x_source).abs().mean()
+
+    def _info_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
+        self._freeze_critic()
+        scope = self._scope(p, p.x_fake, lambda: None, lambda: p.view(p.x_fake, p.y_target))
+        self._update(("info",), self._total("info", scope, step, parts))
+
+    # --- their parts -------------------------------------------------------------------------------------------------
+
+    def _pass(self, batch: Batch) -> Pass:
+        same = any("x_same" in term.needs for terms in self.terms.values() for term in terms)
+        return Pass(
+            self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same
+        )
+
+    def _scope(self, p: Pass, x_fake: Tensor, real_view, fake_view) -> Scope:  # type: ignore[no-untyped-def]
+        batch, made = p.batch, Scope({"real": real_view, "fake": fake_view})
+        shape = tuple(batch.x_real.shape[1:])
+        return Scope(
+            {
+                "x_real": lambda: batch.x_real,
+                "y_real": lambda: p.y_of_reals,
+                "x_source": lambda: batch.x_source,
+                "y_source": lambda: batch.y_source,
+                "y_target": lambda: p.y_target,
+                "code": lambda: p.code,
+                "x_fake": lambda: x_fake,
+                "x_same": lambda: p.x_same,
+                "x_cycle": lambda: p.x_cycle,
+                "real_patches": lambda: made["real"].patches,
+                "fake_patches": lambda: made["fake"].patches,
+                "real_label_logits": lambda: made["real"].label_logits,
+                "fake_label_logits": lambda: made["fake"].label_logits,
+                "real_code": lambda: made["real"].code,
+                "fake_code": lambda: made["fake"].code,
+                "critic": lambda: p.score,
+                "uniform_like_x": lambda: p.drawn("penalty", "uniform", *shape),
+                "uniform_a_picture": lambda: p.drawn("penalty place", "uniform", 1, 1, 1),
+            }
+        )
+
+    def _total(self, phase: Phase, scope: Scope, step: int, parts: dict[str, Tensor]) -> Tensor:
+        total = torch.zeros((), device=self.processes.device)
+        for term in self.terms[phase]:
+            weight = term.weight_at(step)
+            if weight:
+                value = term(_Gathered(scope, self.processes) if term.couples_batch else scope)
+                parts[f"{phase}/{term.name}"] = value.detach()
+                total = total + weight * value
+        return total
+
+    def _freeze_critic(self) -> None:
+        self.critic.requires_grad_(False)
+        for parameter in self.critic.info_parameters():
+            parameter.requires_grad_(True)
+
+    def _update(self, players: tuple[str, ...], total: Tensor) -> None:
+        if not total.requires_grad:
+            return  # every term of the phase is at weight 0
+        networks: list[nn.Module] = [self.generator, self.critic]
+        for network in networks:
+            network.zero_grad(set_to_none=True)
+        total.backward()
+        for network in networks:
+            parameters = list(network.parameters())
+            self.processes.average_gradients(parameters)
+            if self.recipe.optimizer.clip is not None:
+                nn.utils.clip_grad_norm_(parameters, self.recipe.optimizer.clip)
+        for player in players:
+            self.optimizers[player].step()
+
+    def _set_rates(self, step: int) -> None:
+        share = self.recipe.optimizer.rate_at(step, self.recipe.training.steps)
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.full_rates[name] * share
+
+
+class _Gathered(Scope):
+    """A scope whose tensors are those of the whole batch, all processes together."""
+
+    def __init__(self, scope: Scope, processes: Processes) -> None:
+        def gathered(name: str) -> object:
+            value = scope[name]
+            if isinstance(value, Tensor):
+                return processes.gather(value)
+            return tuple(processes.gather(v) for v in value) if isinstance(value, tuple) else value
+
+        super().__init__({name: lambda name=name: gathered(name) for name in scope})  # type: ignore[misc]

@@ -1,0 +1,145 @@
+"""Terms of the objective: pure functions by name. A function's parameters name what it needs of the pass.
+
+Terms that score patches (`real_patches`, `fake_patches`) are evaluated at each field of view and averaged.
+A term of your own is named ``module:function`` in the recipe, and asks for what it needs in the same way.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor
+
+from domainxfer.errors import UsageError, did_you_mean
+from domainxfer.losses import adversarial, cycle, info, penalties, simgan
+from domainxfer.recipe import Objective, TermSettings
+
+Phase = Literal["critic", "generator", "info"]
+
+TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
+    "critic": {
+        "lsgan": adversarial.lsgan_critic,
+        "hinge": adversarial.hinge_critic,
+        "nonsaturating": adversarial.nonsaturating_critic,
+        "r3gan": adversarial.r3gan_critic,
+        "simgan": simgan.simgan_critic,
+        "label_real": info.label_real,
+        "r1": penalties.r1,
+        "r2": penalties.r2,
+        "dragan": penalties.dragan,
+    },
+    "generator": {
+        "lsgan": adversarial.lsgan_generator,
+        "hinge": adversarial.hinge_generator,
+        "nonsaturating": adversarial.nonsaturating_generator,
+        "r3gan": adversarial.r3gan_generator,
+        "simgan": simgan.simgan_generator,
+        "cycle": cycle.cycle,
+        "identity": cycle.identity,
+    },
+    "info": {"label_fake": info.label_fake, "code": info.code_l1},
+}
+
+PATCHES = frozenset({"real_patches", "fake_patches"})
+OF_A_VIEW = PATCHES | {"real_label_logits", "fake_label_logits", "fake_code", "real_code"}
+OF_THE_BATCH = frozenset({"x_real", "y_real", "x_source", "y_source", "y_target", "code"})
+OF_THE_GENERATOR = frozenset({"x_fake", "x_same", "x_cycle"})
+OF_A_PENALTY = frozenset({"critic", "uniform_like_x", "uniform_a_picture"})
+NEEDS = OF_A_VIEW | OF_THE_BATCH | OF_THE_GENERATOR | OF_A_PENALTY
+
+LAZY = {"r1", "r2"}  # only penalties that a large, rare step may replace many small ones of
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a phase, ready to be evaluated."""
+
+    name: str
+    function: Callable[..., Tensor]
+    settings: TermSettings
+    needs: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def couples_batch(self) -> bool:
+        """Whether pictures of the batch meet in it, so that processes must gather what they have."""
+        return bool(getattr(self.function, "couples_batch", False))
+
+    def weight_at(self, step: int) -> float:
+        """Weight at a step; a lazy term counts every so many steps, at so many times its weight."""
+        if step % self.settings.every:
+            return 0.0
+        return self.settings.weight_at(step) * self.settings.every
+
+    def __call__(self, have: Mapping[str, Any]) -> Tensor:
+        """Evaluate the term on what the pass has; 0-dimensional fp32."""
+        arguments = {name: have[name] for name in self.needs}
+        scored = self.needs & PATCHES
+        if not scored:
+            return self.function(**arguments, **self.settings.options)
+        fields = len(arguments[next(iter(scored))])
+        total = sum(
+            self.function(
+                **{name: value[i] if name in PATCHES else value for name, value in arguments.items()},
+                **self.settings.options,
+            )
+            for i in range(fields)
+        )
+        return total / fields  # type: ignore[return-value]
+
+
+def build_terms(objective: Objective) -> dict[Phase, list[Term]]:
+    """The terms of a recipe, checked, those of weight 0 left out.
+
+    Raises:
+        UsageError: an unknown term, an option that a term does not have, a need that no pass fills, or a lazy term that
+            must not be.
+    """
+    chosen: dict[Phase, dict[str, TermSettings]] = {
+        "critic": objective.critic,
+        "generator": objective.generator,
+        "info": objective.info,
+    }
+    return {phase: [_build(phase, *item) for item in terms.items() if item[1].weight] for phase, terms in chosen.items()}
+
+
+def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
+    where = f"objective.{phase}.{name}"
+    function = _imported(name, where) if ":" in name else _known(phase, name, where)
+    parameters = inspect.signature(function).parameters
+    options = [p for p, spec in parameters.items() if p not in NEEDS]
+    for option in settings.options:
+        if option not in options:
+            raise UsageError(
+                f"{where} has no option {option!r}.{did_you_mean(option, options)} "
+                f"It has {', '.join(['weight', 'every', *options])}"
+            )
+    for option in options:
+        if parameters[option].default is inspect.Parameter.empty and option not in settings.options:
+            raise UsageError(
+                f"{where} asks for {option!r}, which no pass has; a term may ask for {', '.join(sorted(NEEDS))}"
+            )
+    if settings.every > 1 and ":" not in name and name not in LAZY:
+        raise UsageError(f"{where}.every: only {' and '.join(sorted(LAZY))} may be lazy")
+    return Term(name, function, settings, frozenset(parameters) & NEEDS)
+
+
+def _known(phase: Phase, name: str, where: str) -> Callable[..., Tensor]:
+    known = TERMS[phase]
+    if name not in known:
+        raise UsageError(
+            f"unknown term {where}.{did_you_mean(name, list(known))} Known: {', '.join(known)}, or module:function"
+        )
+    return known[name]
+
+
+def _imported(name: str, where: str) -> Callable[..., Tensor]:
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{where}: cannot import it ({error}); is its folder on PYTHONPATH?") from error
+    if not callable(found):
+        raise UsageError(f"{where}: {name} is not a function")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,261 @@
+"""Translate pictures of any size with a trained model: PIL in, PIL out.
+
+    picture --> upright colours --> shrink to the scale that the model knows --> generator --> change
+    colours + strength * mask * change (enlarged again) --> picture
+
+Everything is a *change* that is added to the picture: what is not to change stays as it was to the last bit, and a
+picture much larger than those the model was trained on keeps its own detail.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypedDict, Unpack
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.picture_change import PictureParts, enlarged_strips
+from domainxfer.pictures import fit_to_square, to_rgb
+from domainxfer.tiles import blended_strips
+
+MUCH_LARGER = 1.5
+"""A picture whose shorter side exceeds the training size by more than this factor is translated at training size."""
+
+PIXELS_AT_ONCE = 1024 * 1024
+"""The generator never sees more than this many pixels at a time, whatever the size of the picture or the batch."""
+
+TILE = 512
+SMALLEST_SIDE = 16  # tinier pictures are padded to this: normalisation over a handful of pixels says nothing
+MOST_STRENGTH = 2.0
+
+
+class GeneratorSettings(Protocol):
+    """What translation must know of a generator."""
+
+    @property
+    def content(self) -> str: ...
+    @property
+    def code_size(self) -> int: ...
+    @property
+    def norm(self) -> str: ...
+
+
+class TranslationSettings(Protocol):
+    """What translation must know of a model's settings."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def generator(self) -> GeneratorSettings: ...
+
+
+class TranslationModel(Protocol):
+    """The part of a model that translation uses; `domainxfer.models.model.NetworkModel` has it."""
+
+    @property
+    def config(self) -> TranslationSettings: ...
+    @property
+    def domains(self) -> tuple[str, ...]: ...
+    @property
+    def multiple(self) -> int: ...
+    def label_of(self, domain: str) -> int: ...
+    def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor: ...
+    def estimate_code(self, image: Tensor) -> Tensor: ...
+
+
+class TranslationOptions(TypedDict, total=False):
+    """The settings of a translation; `Translator` says what they mean."""
+
+    strength: float
+    code: Sequence[float] | None
+    like: Image.Image | None
+    size: int | None
+    tiles: bool
+
+
+def translate_image(
+    model: TranslationModel,
+    image: Image.Image,
+    to: str,
+    *,
+    mask: Image.Image | None = None,
+    **options: Unpack[TranslationOptions],
+) -> Image.Image:
+    """Translate one picture to a domain, at its own size.
+
+    For ``options`` (strength, code, like, size, tiles) and errors see `Translator`, for the rest
+    `Translator.translate`.
+    """
+    return Translator(model, to, **options).translate(image, mask)
+
+
+def translate_images(
+    model: TranslationModel,
+    images: Sequence[Image.Image],
+    to: str,
+    *,
+    mask: Image.Image | None = None,
+    **options: Unpack[TranslationOptions],
+) -> list[Image.Image]:
+    """Translate several pictures, of different sizes if need be; those of one size go through the model together.
+
+    The mask holds for all of them. For the rest see `translate_image`.
+    """
+    return Translator(model, to, **options).translate_all(images, mask)
+
+
+class Translator:
+    """Translates pictures to one domain with fixed settings, which are checked here, once.
+
+    Args:
+        model: the trained model.
+        to: name of the domain to make.
+        strength: 0 gives the picture back, 1 the translation, up to 2 exaggerates it.
+        code: the variation within the domain, as many values in [-1, 1] as the model's code has; none means all 0.
+        like: take the code of this picture instead, as the critic sees it.
+        size: translate at the scale at which the shorter side has this many pixels, if the picture is larger. Without
+            it, pictures whose shorter side exceeds `MUCH_LARGER` times the training size are translated at training
+            size, all others as they are. Pictures are never enlarged for the model.
+        tiles: translate large pictures at their own scale, in tiles that are blended.
+
+    Raises:
+        UsageError: the model does not know the domain, or a setting is out of range.
+        DomainxferError: the model makes no pictures from pictures, or ``like`` needs a critic that is not there.
+    """
+
+    def __init__(
+        self,
+        model: TranslationModel,
+        to: str,
+        *,
+        strength: float = 1.0,
+        code: Sequence[float] | None = None,
+        like: Image.Image | None = None,
+        size: int | None = None,
+        tiles: bool = False,
+    ) -> None:
+        generator = model.config.generator
+        if generator.content != "picture":
+            raise DomainxferError("this model makes pictures from noise and cannot translate; use domainxfer generate")
+        if not 0 <= strength <= MOST_STRENGTH:
+            raise UsageError(f"strength is {strength:g}; it must be from 0 (no change) over 1 to {MOST_STRENGTH:g}")
+        if size is not None and size < SMALLEST_SIDE:
+            raise UsageError(f"size is {size}; it must be at least {SMALLEST_SIDE} pixels")
+        if tiles and size is not None:
+            raise UsageError("tiles are translated at the picture's own scale; give tiles or a size, not both")
+        if tiles and generator.norm == "instance":
+            raise UsageError("this model normalises over the whole picture, so tiles would not match; leave out tiles")
+        self.model, self.strength, self.size, self.tiles = model, strength, size, tiles
+        self.label = model.label_of(to)
+        self.code = self._checked_code(code, like)
+
+    def translate(self, image: Image.Image, mask: Image.Image | None = None) -> Image.Image:
+        """Translate one picture.
+
+        Args:
+            image: any mode. Grey, CMYK and palette become RGB; 16-bit and floating-point samples become 8-bit.
+            mask: white = change, black = leave exactly as it is, grey = in part. Any size, but the picture's aspect.
+
+        Returns:
+            The upright picture at its own size, RGB, or RGBA with the alpha channel carried over unchanged (the
+            model sees such a picture on white). ``info`` keeps the resolution and the ICC profile if it fits RGB.
+
+        Raises:
+            DomainxferError: the mask has another aspect ratio, or the model gives not-a-number.
+        """
+        return self.translate_all([image], mask)[0]
+
+    def translate_all(self, images: Sequence[Image.Image], mask: Image.Image | None = None) -> list[Image.Image]:
+        """Translate several pictures as `translate` does; those of one size go through the model together."""
+        results: dict[int, Image.Image] = {}
+        waiting: dict[tuple[int, ...], list[tuple[int, PictureParts, np.ndarray]]] = {}
+        for i, image in enumerate(images):
+            parts = PictureParts.of(image)
+            seen = self._as_seen(parts.on_white)
+            if self._in_one_piece(*seen.shape[:2]):
+                waiting.setdefault(seen.shape, []).append((i, parts, seen))
+            else:
+                results[i] = self._finish(parts, self._tiled_change(seen), mask)
+        for shape, members in waiting.items():
+            together = max(1, PIXELS_AT_ONCE // (shape[0] * shape[1]))
+            for first in range(0, len(members), together):
+                batch = members[first : first + together]
+                changes = self._change(np.stack([seen for _, _, seen in batch]))
+                for (i, parts, _), change in zip(batch, changes, strict=True):
+                    results[i] = self._finish(parts, iter([change]), mask)
+        return [results[i] for i in range(len(images))]
+
+    def _checked_code(self, code: Sequence[float] | None, like: Image.Image | None) -> Tensor | None:
+        """The code as (1, code_size), or None for all zeros."""
+        if code is None and like is None:
+            return None
+        if code is not None and like is not None:
+            raise UsageError("a code and a picture to take it from exclude each other; give one of them")
+        length = self.model.config.generator.code_size
+        if length == 0:
+            raise UsageError("this model has no code: it knows one translation a picture; leave out code and like")
+        if like is not None:
+            square = fit_to_square(to_rgb(like), self.model.config.size)
+            return self.model.estimate_code(_to_tensor(square[None])).float().cpu()
+        values = list(code or ())
+        if len(values) != length:
+            raise UsageError(f"the code has {len(values)} values; this model's code has {length}")
+        if not all(-1 <= value <= 1 for value in values):
+            raise UsageError(f"each value of the code must be from -1 to 1, not {', '.join(f'{v:g}' for v in values)}")
+        return torch.tensor([values], dtype=torch.float32)
+
+    def _seen_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height at which the generator sees a picture of this size."""
+        shorter = min(width, height)
+        known = self.size or self.model.config.size
+        if self.tiles or shorter <= (known if self.size else MUCH_LARGER * known):
+            return width, height
+        return round(width * known / shorter), round(height * known / shorter)
+
+    def _as_seen(self, rgb: Image.Image) -> np.ndarray:
+        """What the generator sees: uint8 (h, w, 3), with its multiple as height and width.
+
+        What is missing is filled by reflection at the right and the bottom; a side of one pixel is repeated.
+        """
+        size = self._seen_size(*rgb.size)
+        if size != rgb.size:
+            rgb = rgb.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+        multiple = self.model.multiple
+        sides = [max(side, SMALLEST_SIDE) for side in (rgb.height, rgb.width)]
+        height, width = (side + -side % multiple for side in sides)
+        return np.pad(np.asarray(rgb), ((0, height - rgb.height), (0, width - rgb.width), (0, 0)), mode="reflect")
+
+    def _in_one_piece(self, height: int, width: int) -> bool:
+        if self.model.config.generator.norm == "instance":
+            return True  # tiles would differ, each with statistics of its own
+        return max(height, width) <= TILE if self.tiles else height * width <= PIXELS_AT_ONCE
+
+    def _change(self, pictures: np.ndarray) -> np.ndarray:
+        """What the generator adds to pictures, uint8 (B, H, W, 3): float32 of the same shape, in steps of 8 bit."""
+        content = _to_tensor(pictures)
+        label = torch.full((len(content),), self.label, dtype=torch.int64)
+        code = None if self.code is None else self.code.expand(len(content), -1)
+        image = self.model.apply(content, label, code).float().cpu()
+        change: np.ndarray = (image - content).mul(127.5).permute(0, 2, 3, 1).numpy()
+        if not np.isfinite(change).all():
+            raise DomainxferError("this model gives not-a-number: its training diverged; use an earlier checkpoint")
+        return change
+
+    def _tiled_change(self, seen: np.ndarray) -> Iterator[np.ndarray]:
+        tile = TILE + -TILE % self.model.multiple
+        return blended_strips(*seen.shape[:2], tile, lambda rows, columns: self._change(seen[None, rows, columns])[0])
+
+    def _finish(self, parts: PictureParts, strips: Iterator[np.ndarray], mask: Image.Image | None) -> Image.Image:
+        height, width = parts.colours.shape[:2]
+        seen_width, seen_height = self._seen_size(width, height)
+        if (seen_width, seen_height) != (width, height):
+            change = np.concatenate(list(strips))[:seen_height, :seen_width]
+            strips = enlarged_strips(change, height, width)
+        return parts.with_change(strips, self.strength, mask)
+
+
+def _to_tensor(pictures: np.ndarray) -> Tensor:
+    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
