@@ -34,7 +34,7 @@ class PictureParts:
         """Take a picture of any mode apart."""
         image = upright(image)
         on_white = to_rgb(image)
-        info = {key: image.info[key] for key in ("icc_profile", "dpi") if key in image.info}
+        info: dict[str, Any] = {key: image.info[key] for key in ("icc_profile", "dpi") if key in image.info}
         if "icc_profile" in info and not is_rgb_profile(info["icc_profile"]):
             del info["icc_profile"]
         if image.has_transparency_data and not image.mode.startswith(_DEEP_MODES):

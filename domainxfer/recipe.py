@@ -94,17 +94,17 @@ class Objective(Settings):
     order: tuple[Phase, ...] = Field(("critic", "generator"), description="order of the phases in a step")
     critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
     critic: Terms = Field(
-        default_factory=lambda: _terms(lsgan=1.0, label_real=0.4, r1={"weight": 1.0, "every": 8, "gamma": 1.0})
+        default_factory=lambda: _terms(lsgan=1.0, label_real=0.4, r1={"weight": 1.0, "every": 8, "gamma": 20.0})
     )
-    generator: Terms = Field(default_factory=lambda: _terms(lsgan=1.0, cycle=10.0, identity=5.0))
+    generator: Terms = Field(default_factory=lambda: _terms(lsgan=1.0, cycle=5.0, identity=2.5))
     info: Terms = Field(default_factory=lambda: _terms(label_fake=0.6, code=0.1))
 
 
 class OptimizerSettings(Settings):
     """Adam for both networks; the rate is held, then lowered in a straight line."""
 
-    generator_lr: float = Field(2e-4, gt=0)
-    critic_lr: float = Field(2e-4, gt=0)
+    generator_lr: float = Field(4e-4, gt=0)
+    critic_lr: float = Field(4e-4, gt=0)
     info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
     betas: tuple[float, float] = (0.5, 0.999)
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
@@ -135,10 +135,20 @@ class TrainingSettings(Settings):
     extractor: str = Field("auto", description="what judges: efficientnet-lite0, gabor, or auto (the first there is)")
 
 
+class SourceSettings(Settings):
+    """Where the pictures come from; what `--resume` opens again."""
+
+    data: str = Field("", description="a card's name, or the path of a folder")
+    data_root: str | None = Field(None, description="where to look for the card's pictures first")
+    names: dict[str, str] = Field(default_factory=dict, description="folder or letter -> domain")
+    labels: str = Field("known", description="known, none, or how many labels to discover")
+
+
 class Recipe(Settings):
     """A whole run."""
 
-    card: str = Field("", description="the data set this was made for")
+    card: str = Field("", description="name of the data set this was made for")
+    source: SourceSettings = SourceSettings()
     mode: Literal["translate", "generate"] = Field("translate", description="content is a picture, or noise")
     data: DataSettings = DataSettings()
     generator: GeneratorConfig = GeneratorConfig()

@@ -244,8 +244,9 @@ class Translator:
         return change
 
     def _tiled_change(self, seen: np.ndarray) -> Iterator[np.ndarray]:
+        height, width = seen.shape[:2]
         tile = TILE + -TILE % self.model.multiple
-        return blended_strips(*seen.shape[:2], tile, lambda rows, columns: self._change(seen[None, rows, columns])[0])
+        return blended_strips(height, width, tile, lambda rows, columns: self._change(seen[None, rows, columns])[0])
 
     def _finish(self, parts: PictureParts, strips: Iterator[np.ndarray], mask: Image.Image | None) -> Image.Image:
         height, width = parts.colours.shape[:2]

@@ -45,7 +45,7 @@ class ResumingDownloader:
     Args:
         part: where the bytes gather; kept when the transfer breaks off.
         on_progress: gets (bytes so far, bytes in all or None).
-        tries: how often a broken connection is taken up again.
+        tries: how often a host that has answered once is asked in all (2 for one that never did).
         patience: seconds without an answer, or with less than 1 KiB a second, after which the host counts as stalled.
         pause: seconds before the second try, doubled for each further one.
         resume: False where no digest would show that two versions of a file were mixed.
@@ -63,7 +63,7 @@ class ResumingDownloader:
     ) -> None:
         self.part, self.on_progress = part, on_progress
         self.tries, self.patience, self.pause, self.resume = tries, patience, pause, resume
-        self.resumed = False
+        self.resumed = self.answered = False
 
     def __call__(self, url: str, output_file: str, _pooch: object = None) -> None:
         host = urlsplit(url).netloc
@@ -72,7 +72,7 @@ class ResumingDownloader:
                 self._transfer(url)
                 break
             except (requests.RequestException, urllib3.exceptions.HTTPError, _TransferError) as error:
-                if attempt == self.tries:
+                if attempt >= (self.tries if self.answered else 2):  # no network at all: say so soon
                     raise DownloadError(f"{host}: {_in_short(error)}, after {attempt} tries") from error
                 time.sleep(self.pause * 2 ** (attempt - 1))
         os.replace(self.part, output_file)
@@ -82,6 +82,7 @@ class ResumingDownloader:
         # Without "identity" a host may compress, and byte positions would no longer be those of the file.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         with requests.get(url, headers=headers, stream=True, timeout=self.patience) as answer:
+            self.answered = True
             if answer.status_code == 416:  # nothing beyond what we have: either complete, or not the same file
                 if answer.headers.get("Content-Range", "").endswith(f"*/{start}"):
                     return

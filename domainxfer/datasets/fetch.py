@@ -16,7 +16,7 @@ from domainxfer.datasets.archives import ArchiveError, unpack
 from domainxfer.datasets.card import Card, Source
 from domainxfer.datasets.download import DigestError, DownloadError, OnProgress, check_room, download
 from domainxfer.datasets.folders import is_filled
-from domainxfer.datasets.hub import unpack_hub
+from domainxfer.datasets.hub import require_parquet, unpack_hub
 from domainxfer.datasets.mnist import check_idx
 from domainxfer.errors import DomainxferError, MissingExtra
 from domainxfer.files import explain_os_error
@@ -65,18 +65,18 @@ def fetch_card(
     looked = ", ".join(str(root) for root in roots)
     if not card.sources:
         raise DomainxferError(f"{card.name} is not in {looked}, and there is no download: {card.bring}")
+    by_hand = _brought_by_hand(card, roots)
+    if offline and by_hand is None:
+        raise DomainxferError(
+            f"{card.name} is not in {looked}, and --offline forbids the network; {_how_to_bring(card, place)}"
+        )
     with _only_one(place):
         if is_filled(place):  # another process has just fetched it
             return place
         _sweep(place)
-        by_hand = _brought_by_hand(card, roots)
         if by_hand is not None:
             on_event(f"{card.name}: unpacking {by_hand} into {place}; licence: {card.licence}")
             return _settle(card, place, lambda into: _unpack_by_hand(card, by_hand, into))
-        if offline:
-            raise DomainxferError(
-                f"{card.name} is not in {looked}, and --offline forbids the network; {_how_to_bring(card, place)}"
-            )
         failures: list[str] = []
         for source in card.sources:
             try:
@@ -98,6 +98,8 @@ def _fetch_source(
     on_progress: OnProgress | None,
     network: Network,
 ) -> Path:
+    if source.format == "hub-parquet":
+        require_parquet()
     size = f"{source.bytes / 2**20:,.0f} MiB" if source.bytes else "(size not known beforehand)"
     host = urlsplit(source.url).netloc
     on_event(f"{card.name}: downloading {size} from {host} into {place}; licence: {card.licence}")
@@ -137,11 +139,14 @@ def _fetch_source(
             unpack(packed, into)
             packed.unlink()
 
-    done = _settle(card, place, fill)
-    shutil.rmtree(downloads, ignore_errors=True)
-    with suppress(OSError):
-        downloads.parent.rmdir()  # unless another set's partial download is there
-    return done
+    try:
+        done = _settle(card, place, fill)
+        shutil.rmtree(downloads, ignore_errors=True)
+        return done
+    finally:
+        with suppress(OSError):  # folders that hold a partial download, of this set or another, stay
+            downloads.rmdir()
+            downloads.parent.rmdir()
 
 
 def _settle(card: Card, place: Path, fill: Callable[[Path], None]) -> Path:

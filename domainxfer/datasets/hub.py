@@ -17,6 +17,18 @@ from domainxfer.errors import MissingExtra
 Bring = Callable[[str, str], Path]
 
 
+def require_parquet() -> Any:
+    """The module ``pyarrow.parquet``.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise MissingExtra("reading a data set from the Hugging Face hub", "hub") from error
+
+
 def unpack_hub(listing: str, into: Path, counts: dict[str, int], bring: Bring) -> None:
     """Download the parquet files of a listing and write their pictures to ``into/trainA``, ``into/trainB``, ...
 
@@ -30,11 +42,7 @@ def unpack_hub(listing: str, into: Path, counts: dict[str, int], bring: Bring) -
         MissingExtra: pyarrow is not installed.
         ArchiveError: the hub's files are not what the card describes.
     """
-    try:
-        parquet: Any = import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise MissingExtra("reading a data set from the Hugging Face hub", "hub") from error
-
+    parquet = require_parquet()
     files = _read_listing(bring(listing, "listing.json"))
     into.mkdir()
     for split, addresses in files.items():

@@ -30,6 +30,7 @@ TRUNK: tuple[Point, ...] = (
     (0.28, -0.21), (0.0, -0.245), (-0.26, -0.21), (-0.45, -0.12),
 )  # fmt: skip
 
+
 def _smooth_outline(points: tuple[Point, ...], steps: int = 6) -> list[Point]:
     """A closed Catmull-Rom curve through the points."""
     p = np.asarray(points)
@@ -96,14 +97,14 @@ class Skin:
 
 def draw_pose(numbers: np.random.Generator) -> Pose:
     """A pose that keeps the whole figure in the picture."""
-    scale = 0.54 * numbers.uniform(0.84, 1.12)
+    scale = numbers.uniform(0.45, 0.57)
     facing = 1 if numbers.random() < 0.5 else -1
-    neck_angle, neck = math.radians(numbers.uniform(38, 62)), numbers.uniform(0.44, 0.5)
-    tail = numbers.uniform(-0.05, 0.1)
-    behind, ahead = 0.63 + max(tail, 0), 0.55 + neck * math.cos(neck_angle)  # how far the figure reaches
-    spare = max(0.98 - (behind + ahead) * scale, 0.0)
-    from_rear = 0.01 + behind * scale + spare * numbers.random()
-    stride = numbers.uniform(-0.06, 0.06, 4)
+    neck_angle, neck = math.radians(numbers.uniform(42, 64)), numbers.uniform(0.44, 0.5)
+    tail = numbers.uniform(-0.05, 0.07)
+    behind, ahead = 0.65 + max(1.1 * tail, 0), 0.6 + neck * math.cos(neck_angle)  # how far the figure reaches
+    spare = max(0.964 - (behind + ahead) * scale, 0.0)
+    from_rear = 0.018 + behind * scale + spare * numbers.random()
+    far_hind, far_fore, near_hind, near_fore = numbers.uniform(-0.06, 0.06, 4).tolist()
     return Pose(
         scale=scale,
         facing=facing,
@@ -113,7 +114,7 @@ def draw_pose(numbers: np.random.Generator) -> Pose:
         leg=numbers.uniform(0.32, 0.4),
         neck_angle=neck_angle,
         neck=neck,
-        stride=(stride[0], stride[1], stride[2], stride[3]),
+        stride=(far_hind, far_fore, near_hind, near_fore),
         tail=tail,
         base=BASES[numbers.integers(len(BASES))],
         hair=HAIRS[numbers.integers(len(HAIRS))],

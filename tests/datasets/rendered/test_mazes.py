@@ -120,7 +120,8 @@ def test_the_data_is_unlabelled_and_its_splits_share_no_maze() -> None:
     data = mazes_data(seed=0, train=40, validation=10, test=20)
     assert data.domains == ()
     assert data.counts() == {"train": {"all": 40}, "validation": {"all": 10}, "test": {"all": 20}}
-    pictures = [np.asarray(picture) for split in (data.train, data.validation, data.test) for picture in split[0]]
+    groups = [split[0] for split in (data.train, data.validation, data.test)]
+    pictures = [np.asarray(group[index]) for group in groups for index in range(len(group))]
     assert len({picture.tobytes() for picture in pictures}) == 70
     assert all(maze_is_valid(picture[..., 0]) for picture in pictures)
     np.testing.assert_array_equal(pictures[0][..., 0], render_maze(0, FIRST_MAZE["train"]))

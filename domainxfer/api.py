@@ -1,0 +1,304 @@
+"""What Python users import: `train()`, `load()`, and a `Model` that translates pictures.
+
+    import domainxfer
+    zebra = domainxfer.load("runs/horse2zebra-1").translate(image, to="zebra")
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Unpack, overload
+
+from PIL import Image
+
+from domainxfer.datasets.card import Card, list_cards, load_card
+from domainxfer.datasets.domain_data import DomainData
+from domainxfer.datasets.find import open_data
+from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.models.model import NetworkModel
+from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
+from domainxfer.training.dry_run import Estimate, estimate
+from domainxfer.training.processes import Processes
+from domainxfer.training.run import Listener, Outcome, Run
+from domainxfer.training.run_folder import RunFolder, all_runs, find_run, new_run
+from domainxfer.training.self_test import check_conditioning
+from domainxfer.translate import TranslationOptions, translate_image, translate_images
+
+DEFAULT_RUNS = Path("runs")
+
+
+class Model(NetworkModel):
+    """A trained model. `load` makes one."""
+
+    @overload
+    def translate(self, image: Image.Image, to: str, **options: Unpack[TranslationOptions]) -> Image.Image: ...
+    @overload
+    def translate(
+        self, image: Sequence[Image.Image], to: str, **options: Unpack[TranslationOptions]
+    ) -> list[Image.Image]: ...
+    def translate(self, image, to, *, mask=None, **options):  # type: ignore[no-untyped-def]
+        """Translate one picture or a batch of them to a domain; each keeps its own size.
+
+        Args:
+            image: a PIL picture of any mode and size, or a sequence of them.
+            to: name of the domain, one of `domains`.
+            mask: PIL picture: white = change, black = leave.
+            options: ``strength``, ``code``, ``like``, ``size``, ``tiles``; see `domainxfer.translate.Translator`.
+
+        Returns:
+            RGB (or RGBA) pictures, one for each that was given.
+
+        Raises:
+            UsageError: unknown domain or a setting out of range.
+        """
+        if isinstance(image, Image.Image):
+            return translate_image(self, image, to, mask=mask, **options)
+        return translate_images(self, image, to, mask=mask, **options)
+
+
+def load(path: Path | str) -> Model:
+    """Load a model: a run folder, its ``model/`` or ``best/``, or any model folder.
+
+    Raises:
+        DomainxferError: no model there, damaged, or written by a newer version.
+    """
+    return Model.load(path)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What `train` leaves behind."""
+
+    run: Path
+    outcome: Outcome
+    skipped: list[str]
+    """Training pictures that could not be read, with the reason."""
+
+    @property
+    def model(self) -> Model:
+        """The model of the run."""
+        return load(self.run)
+
+
+def train(
+    data: str,
+    *,
+    changes: dict[str, Any] | None = None,
+    recipe_file: Path | None = None,
+    data_root: Path | None = None,
+    names: dict[str, str] | None = None,
+    mode: str | None = None,
+    labels: str | None = None,
+    init_from: Path | str | None = None,
+    runs: Path = DEFAULT_RUNS,
+    name: str | None = None,
+    max_seconds: float | None = None,
+    offline: bool = False,
+    cpu: bool = False,
+    listener: Listener | None = None,
+) -> Trained:
+    """Train a new run on a data set.
+
+    Args:
+        data: a card's name (``horse2zebra``, ``demo``, ...) or a folder with one folder of pictures a domain.
+        changes: nested recipe settings, e.g. ``{"data": {"size": 128}}``.
+        recipe_file: a recipe.yaml to start from in place of the card's.
+        data_root: where the card's pictures are looked for first.
+        names: folder or letter -> domain name.
+        mode: "translate" or "generate"; None takes the card's.
+        labels: "known", "none" or a number to discover; None: known for translation, none for generation.
+        init_from: a model to fine-tune.
+        runs: where run folders go.
+        name: of the run; None takes that of the data. A number is added.
+        max_seconds: stop after so long; the run counts as finished.
+        offline: never download.
+        cpu: do not use a GPU.
+        listener: who watches.
+
+    Raises:
+        DomainxferError: anything that the user can mend; nothing half-written is left.
+    """
+    listener = listener or Listener()
+    recipe, pictures = prepare(
+        data, changes or {}, recipe_file, data_root, names or {}, mode, labels, offline, listener.say
+    )
+    processes = Processes(cpu=cpu)
+    run = Run(recipe, pictures, processes, None, listener)
+    if init_from is not None:
+        run.start_from(Model.load(init_from))
+    check_conditioning(run.stepper.generator)
+    if processes.is_main:
+        run.folder = new_run(runs, name or recipe.card)
+        listener.say(f"run {run.folder.path}")
+    outcome = run.train(max_seconds)
+    return Trained(run.folder.path if run.folder else runs, outcome, run.skipped)
+
+
+def resume(
+    name: str | None = None,
+    *,
+    runs: Path = DEFAULT_RUNS,
+    changes: dict[str, Any] | None = None,
+    max_seconds: float | None = None,
+    offline: bool = False,
+    cpu: bool = False,
+    listener: Listener | None = None,
+) -> Trained:
+    """Go on with a run from its newest checkpoint, exactly as if it had never stopped.
+
+    Args:
+        name: a run's name or folder, or a data set's name (its latest run); None takes the latest run.
+        runs: where run folders are.
+        changes: settings to change from here on, e.g. more steps; sizes of networks and pictures cannot change.
+        max_seconds: stop after so long.
+        offline: never download.
+        cpu: do not use a GPU.
+        listener: who watches.
+
+    Raises:
+        DomainxferError: no such run, no checkpoint, or its data is gone.
+    """
+    listener = listener or Listener()
+    folder = _run_meant(runs, name)
+    recipe = override(read_recipe(folder.recipe), changes or {})
+    _refuse_new_sizes(read_recipe(folder.recipe), recipe)
+    pictures = _open(recipe, offline, listener.say)
+    run = Run(recipe, pictures, Processes(cpu=cpu), folder, listener)
+    run.resume()
+    listener.say(f"run {folder.path}, from step {run.step}")
+    return Trained(folder.path, run.train(max_seconds), run.skipped)
+
+
+def dry_run(data: str, *, cpu: bool = False, listener: Listener | None = None, **arguments: Any) -> Estimate:
+    """Build everything, do two steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
+    listener = listener or Listener()
+    recipe, pictures = prepare(data, listener_say=listener.say, **arguments)
+    return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
+
+
+def prepare(
+    data: str,
+    changes: dict[str, Any],
+    recipe_file: Path | None = None,
+    data_root: Path | None = None,
+    names: dict[str, str] | None = None,
+    mode: str | None = None,
+    labels: str | None = None,
+    offline: bool = False,
+    listener_say: Any = lambda text: None,
+) -> tuple[Recipe, DomainData]:
+    """The resolved recipe of a run and its pictures. Arguments as for `train`."""
+    card = _card_meant(data)
+    base = read_recipe(recipe_file) if recipe_file else _recipe_of(card)
+    mode = mode or base.mode
+    source = SourceSettings(
+        data=data if card else _absolute(data),
+        data_root=str(data_root.absolute()) if data_root else None,
+        names=names or {},
+        labels=labels or ("known" if mode == "translate" else "none"),
+    )
+    fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
+    recipe = override(override(base, changes), fixed)
+    pictures = _open(recipe, offline, listener_say)
+    known = source.labels == "known"
+    count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
+    return recipe.resolved(count, labels_known=known), pictures
+
+
+def _open(recipe: Recipe, offline: bool, say: Any) -> DomainData:
+    source = recipe.source
+    if source.labels not in ("known", "none") and not source.labels.isdigit():
+        raise UsageError(f"--labels {source.labels}: write none, known, or a number of labels to discover")
+    if recipe.mode == "translate" and source.labels != "known":
+        raise UsageError("translation needs known labels; with --labels none or a number, add --mode generate")
+    return open_data(
+        source.data,
+        data_root=Path(source.data_root) if source.data_root else None,
+        names=source.names,
+        seed=recipe.training.seed,
+        offline=offline,
+        unlabelled=source.labels != "known",
+        allow_single=recipe.mode == "generate",
+        size=recipe.data.size,
+        on_event=say,
+    )
+
+
+def _card_meant(data: str) -> Card | None:
+    return load_card(data) if data in list_cards() else None
+
+
+def _recipe_of(card: Card | None) -> Recipe:
+    if card is None:
+        return Recipe()
+    return override(Recipe(card=card.name, mode=card.mode), _deep({"data": {"size": card.size}}, card.recipe))
+
+
+def _deep(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(a)
+    for key, value in b.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _deep(merged[key], value) if both else value
+    return merged
+
+
+def _absolute(data: str) -> str:
+    folder = Path(data).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else data  # a name under a data root stays a name
+
+
+def _run_meant(runs: Path, name: str | None) -> RunFolder:
+    try:
+        return find_run(runs, name)
+    except DomainxferError:
+        of_data = [run for run in all_runs(runs) if name is not None and _is_of(run, name)]
+        if not of_data:
+            raise
+        return of_data[-1]
+
+
+def _is_of(run: RunFolder, name: str) -> bool:
+    return read_recipe(run.recipe).card == name
+
+
+def _refuse_new_sizes(old: Recipe, new: Recipe) -> None:
+    for part in ("generator", "critic", "data", "mode"):
+        if getattr(old, part) != getattr(new, part):
+            raise UsageError(
+                f"--resume cannot change {part}: it would be another run; start one with --init-from to go on from its weights"
+            )
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(path: str) -> Model:
+    return load(path)
+
+
+def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> tuple[Path, Model]:
+    """The model that a command means: a path or a run's name, or else the latest finished run that knows the domain.
+
+    Args:
+        model: folder of a model or run, a run's name, or None.
+        to: the domain it must know; None or "all" for any translator.
+        runs: where run folders are.
+
+    Raises:
+        DomainxferError: there is none; says what to do.
+    """
+    if model is not None:
+        path = Path(model) if Path(model).exists() else find_run(runs, model).path
+        return path, _loaded(str(path))
+    known: set[str] = set()
+    for run in reversed(all_runs(runs)):
+        try:
+            found = _loaded(str(run.path))
+        except DomainxferError:
+            continue  # a run that has no model yet
+        if not found.config.finished or found.config.generator.content != "picture":
+            continue
+        if to in (None, "all") or to in found.domains:
+            return run.path, found
+        known.update(found.domains)
+    have = f"; finished runs in {runs} know {', '.join(sorted(known))}" if known else f"; no finished run in {runs}"
+    raise DomainxferError(f"no model that makes {to!r}{have}. Train one (domainxfer train DATA) or name it with --model")

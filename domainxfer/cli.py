@@ -1,0 +1,227 @@
+"""The `domainxfer` command: parse, call the library, print. Imports no torch until a command needs it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from domainxfer import __version__
+from domainxfer.errors import DomainxferError, UsageError
+
+app = typer.Typer(
+    name="domainxfer",
+    help="Move pictures between domains with one network, learned from unpaired examples.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Known data sets: list, fetch, check.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder in which data sets are looked for first. [default: $DOMAINXFER_DATA, ./datasets, the cache]"),
+]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
+Names = Annotated[str | None, typer.Option(help="Names of the domains: A=horse,B=zebra.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Change a setting of the recipe.")]
+
+
+@app.callback()
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    if version:
+        print(f"domainxfer {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    data: Annotated[str | None, typer.Argument(help="A known data set (domainxfer data list) or a folder.")] = None,
+    run: Annotated[str | None, typer.Argument(help="With --resume: the run; else the latest of DATA.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run: train --resume [RUN].")] = False,
+    changes: Changes = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
+    size: Annotated[int | None, typer.Option(min=8, help="Side of the training pictures, px.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    max_time: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 2h, 90s.")] = None,
+    mode: Annotated[str | None, typer.Option(help="translate, or generate (from noise).")] = None,
+    labels: Annotated[str | None, typer.Option(help="known, none, or how many to discover.")] = None,
+    names: Names = None,
+    data_root: DataRoot = None,
+    runs: Runs = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run; a number is added.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to start from.")] = None,
+    init_from: Annotated[Path | None, typer.Option(help="Fine-tune this model or run.")] = None,
+    nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build everything, do two steps, estimate, stop.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Learn to move pictures between the domains of DATA. Try: domainxfer train demo"""
+    from domainxfer.cli_train import TrainCommand, launch, seconds
+
+    if data is None and not resume:
+        raise UsageError("train what? Name a data set or a folder: domainxfer train demo (domainxfer data list has them)")
+    if run is not None and not resume:
+        raise UsageError(f"unexpected word {run!r}; a run is named with --resume")
+    if nproc > 1 and "RANK" not in os.environ:
+        raise typer.Exit(launch(nproc))
+    command = TrainCommand(
+        changes=_settings(changes, steps=steps, size=size, seed=seed),
+        runs=runs,
+        max_seconds=seconds(max_time) if max_time else None,
+        offline=offline,
+        cpu=cpu,
+    )
+    if resume:
+        if names or mode or labels or recipe or init_from or dry_run or name:
+            raise UsageError("--resume goes on with the run's own recipe; only --steps, --set and --max-time change it")
+        raise typer.Exit(command.resume(run or data))
+    arguments: dict[str, Any] = {
+        "recipe_file": recipe,
+        "data_root": data_root,
+        "names": _names(names),
+        "mode": mode,
+        "labels": labels,
+    }
+    assert data is not None
+    if dry_run:
+        raise typer.Exit(command.dry_run(data, **arguments))
+    raise typer.Exit(command.train(data, name=name, init_from=init_from, **arguments))
+
+
+@app.command()
+def translate(
+    paths: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, or - for standard input.")],
+    to: Annotated[str, typer.Option(help="Domain to translate to, or all for a contact sheet.")],
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model or run. [default: latest run that knows it]")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File or folder; - for standard output.")] = None,
+    strength: Annotated[float, typer.Option(help="0 none, 1 as learned, up to 2 exaggerated.")] = 1.0,
+    code: Annotated[str | None, typer.Option(help="Variation within the domain: numbers in [-1, 1], e.g. 0.5,-1.")] = None,
+    like: Annotated[Path | None, typer.Option(help="Take the variation from this picture.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Picture: white is changed, black is left.")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Scale (shorter side, px) at which to translate.")] = None,
+    tiles: Annotated[bool, typer.Option("--tiles", help="Translate large pictures at native size, in tiles.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    recursive: Annotated[bool, typer.Option(help="Look into subfolders.")] = True,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Move pictures to a domain: domainxfer translate img.jpg --to zebra"""
+    from domainxfer.cli_translate import translate_command
+
+    raise typer.Exit(
+        translate_command(
+            paths,
+            to,
+            model,
+            runs,
+            output,
+            overwrite=overwrite,
+            recursive=recursive,
+            mask=mask,
+            like=like,
+            strength=strength,
+            code=_numbers(code),
+            size=size,
+            tiles=tiles,
+        )
+    )
+
+
+@app.command("runs")
+def list_runs(runs: Runs = Path("runs")) -> None:
+    """List the runs: how far each is, and its last held-out figure."""
+    from domainxfer.cli_show import show_runs
+
+    show_runs(runs)
+
+
+@app.command()
+def doctor(data_root: DataRoot = None) -> None:
+    """Say what this machine has: torch, GPU, bf16, optional packages, data sets."""
+    from domainxfer.cli_show import show_doctor
+
+    show_doctor(data_root)
+
+
+@data_app.command("list")
+def data_list(data_root: DataRoot = None) -> None:
+    """List the known data sets, and which are here already."""
+    from domainxfer.cli_show import show_cards
+
+    show_cards(data_root)
+
+
+@data_app.command("fetch")
+def data_fetch(name: str, data_root: DataRoot = None, offline: Offline = False) -> None:
+    """Download a data set and verify it."""
+    from domainxfer.cli_show import fetch_shown
+
+    fetch_shown(name, data_root, offline=offline)
+
+
+@data_app.command("check")
+def data_check(
+    data: Annotated[str, typer.Argument(help="A known data set or a folder.")],
+    size: Annotated[int, typer.Option(min=8, help="Training size: smaller pictures are named.")] = 64,
+    names: Names = None,
+    data_root: DataRoot = None,
+    offline: Offline = False,
+) -> None:
+    """Name what is broken, too small, duplicated, or leaks from train to test. Exits 1 on serious findings."""
+    from domainxfer.cli_show import check_shown
+
+    raise typer.Exit(check_shown(data, data_root, _names(names), size, offline=offline))
+
+
+def _settings(changes: list[str] | None, **shorthands: int | None) -> dict[str, Any]:
+    from domainxfer.recipe import set_option
+
+    paths = {"steps": "training.steps", "size": "data.size", "seed": "training.seed"}
+    found: dict[str, Any] = {}
+    for assignment in changes or []:
+        set_option(found, assignment)
+    for shorthand, value in shorthands.items():
+        if value is not None:
+            set_option(found, f"{paths[shorthand]}={value}")
+    return found
+
+
+def _names(text: str | None) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    for folder, equals, domain in pairs:
+        if not (folder and equals and domain):
+            raise UsageError(f"--names {text}: write it as FOLDER=DOMAIN,FOLDER=DOMAIN, e.g. A=horse,B=zebra")
+    return {folder.strip(): domain.strip() for folder, _, domain in pairs}
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--code {text}: write numbers separated by commas, e.g. 0.5,-1") from None
+
+
+def main() -> None:
+    """Run the command line; errors are one line on standard error, with the exit code they ask for."""
+    try:
+        app()
+    except DomainxferError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"domainxfer: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("domainxfer: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
+        sys.exit(1)

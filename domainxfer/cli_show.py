@@ -1,0 +1,111 @@
+"""What the small commands print: runs, doctor, and the data sets."""
+
+import importlib.util
+import os
+import platform
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from domainxfer import __version__
+from domainxfer.datasets.card import list_cards, load_card
+from domainxfer.datasets.find import data_roots, fetch_data, find_card_folder, open_data
+
+console = Console(highlight=False)
+
+
+def show_runs(runs: Path) -> None:
+    """A table of the runs in a folder."""
+    from domainxfer.recipe import read_recipe
+    from domainxfer.training.logbook import read_log
+    from domainxfer.training.run_folder import all_runs
+
+    table = Table("run", "data", "size", "steps", "of", "hours", "left of do nothing")
+    for run in all_runs(runs):
+        recipe, rows, figures = read_recipe(run.recipe), read_log(run.metrics), read_log(run.figures)
+        last = [f for f in figures if f["split"] == "validation" and f["kid"] and f["step"] == figures[-1]["step"]]
+        shares = [float(f["kid"]) / float(f["ceiling"]) for f in last]
+        table.add_row(
+            run.path.name,
+            recipe.card,
+            str(recipe.data.size),
+            rows[-1]["step"] if rows else "0",
+            str(recipe.training.steps),
+            f"{float(rows[-1]['seconds']) / 3600:.1f}" if rows else "",
+            f"{100 * sum(shares) / len(shares):.0f} %" if shares else "",
+        )
+    console.print(table if table.row_count else f"no runs in {runs}; start one: domainxfer train demo")
+
+
+def show_doctor(data_root: Path | None) -> None:
+    """What this machine has, and what is missing."""
+    import torch
+
+    from domainxfer.models.precision import pays_bf16
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    table = Table(show_header=False)
+    table.add_row("domainxfer", __version__)
+    table.add_row("python, torch", f"{platform.python_version()}, {torch.__version__}")
+    table.add_row("device", torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads")
+    table.add_row("bf16", "computed by the hardware: used" if pays_bf16(device) else "not computed by the hardware: fp32 is used")
+    for module, extra, what in (
+        ("efficientnet_lite_pytorch", "metrics", "the extractor of the held-out figures"),
+        ("pyarrow", "hub", "second source of the data sets"),
+    ):
+        there = importlib.util.find_spec(module) is not None
+        table.add_row(f"extra [{extra}]", f"{what}: {'there' if there else f"missing; pip install 'domainxfer[{extra}]'"}")
+    for root in data_roots(data_root):
+        table.add_row("data is looked for in", f"{root}{'' if root.is_dir() else ' (not there)'}")
+    here = [name for name in list_cards() if find_card_folder(load_card(name), data_root)]
+    table.add_row("data sets here", ", ".join(here) or "none but the rendered ones")
+    console.print(table)
+
+
+def show_cards(data_root: Path | None) -> None:
+    """A table of the known data sets."""
+    table = Table("name", "what", "domains", "download", "here")
+    for name in list_cards():
+        card = load_card(name)
+        size = next((source.bytes for source in card.sources if source.bytes), None)
+        folder = find_card_folder(card, data_root)
+        here = "rendered" if card.kind == "rendered" else str(folder) if folder else ""
+        table.add_row(name, card.title, ", ".join(card.domains), f"{size / 1e6:.0f} MB" if size else "", here)
+    console.print(table)
+
+
+def fetch_shown(name: str, data_root: Path | None, *, offline: bool) -> None:
+    """Fetch a data set with a progress bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(name, total=None)
+
+        def update(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        def say(text: str) -> None:
+            console.print(text, markup=False, soft_wrap=True)
+
+        folders = fetch_data(name, data_root=data_root, offline=offline, on_event=say, on_progress=update)
+    for folder in folders:
+        console.print(f"{name}: {folder}", markup=False, soft_wrap=True)
+
+
+def check_shown(data: str, data_root: Path | None, names: dict[str, str], size: int, *, offline: bool) -> int:
+    """Check a data set and print the findings; 1 if one is serious."""
+    from domainxfer.datasets.check import check_data
+
+    opened = open_data(data, data_root=data_root, names=names, offline=offline, allow_single=True)
+    with console.status("looking at every picture ...") if console.is_terminal else open(os.devnull):
+        report = check_data(opened, size=size)
+    table = Table("split", *(opened.domains or ("pictures",)))
+    for split, counts in report.counts.items():
+        table.add_row(split, *(str(count) for count in counts.values()))
+    console.print(table)
+    for finding in report.findings:
+        console.print(f"{'! ' if finding.serious else '  '}{finding.message}", markup=False, soft_wrap=True)
+    if not report.findings:
+        console.print("nothing to complain about")
+    return 1 if report.serious else 0

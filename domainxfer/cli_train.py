@@ -1,0 +1,207 @@
+"""What `domainxfer train` prints, and how it stops: progress, figures, signals, and the exit code."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from domainxfer.api import Trained, dry_run, resume, train
+from domainxfer.errors import UsageError
+from domainxfer.metrics.truth import TruthFigure
+from domainxfer.training.held_out import Direction
+from domainxfer.training.run import Listener
+
+INTERRUPTED = 130
+PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal to redraw
+
+
+@dataclass
+class TrainCommand:
+    """One call of `domainxfer train`."""
+
+    changes: dict[str, Any]
+    runs: Path
+    max_seconds: float | None
+    offline: bool
+    cpu: bool
+    console: Console = field(default_factory=lambda: Console(highlight=False))
+
+    def train(self, data: str, **arguments: Any) -> int:
+        """Start a run; the exit code."""
+        return self._watched(train, data, **arguments)
+
+    def resume(self, run: str | None) -> int:
+        """Go on with a run; the exit code."""
+        return self._watched(resume, run)
+
+    def dry_run(self, data: str, **arguments: Any) -> int:
+        """Build, do two steps, print what a run would cost."""
+        found = dry_run(
+            data, changes=self.changes, offline=self.offline, cpu=self.cpu, listener=Listener(say=self._say), **arguments
+        )
+        self._say(
+            f"generator {found.generator_parameters / 1e6:.2f} M, critic {found.critic_parameters / 1e6:.2f} M parameters; "
+            f"{found.device}, {found.precision}"
+        )
+        self._say(f"{found.seconds_a_step:.2f} s a step, {found.steps} steps: about {found.hours:.1f} h; peak memory {found.memory_mb:.0f} MB")
+        self._say("  ".join(f"{name} {value:.3g}" for name, value in found.parts.items()))
+        self._say("dry run: nothing was written")
+        return 0
+
+    def _watched(self, action: Any, subject: str | None, **arguments: Any) -> int:
+        from domainxfer.training.health import NotANumber
+
+        with _StopSignals() as signals, _Display(self.console) as display:
+            listener = Listener(row=display.row, figures=display.figures, say=display.say, stop=signals.asked)
+            try:
+                done: Trained = action(
+                    subject,
+                    changes=self.changes,
+                    runs=self.runs,
+                    max_seconds=self.max_seconds,
+                    offline=self.offline,
+                    cpu=self.cpu,
+                    listener=listener,
+                    **arguments,
+                )
+            except NotANumber as error:
+                display.say(
+                    "the last good checkpoint is kept; go on from it with a lower rate: "
+                    "domainxfer train --resume --set optimizer.generator_lr=1e-4 --set optimizer.critic_lr=1e-4"
+                )
+                raise error
+        return self._close(done)
+
+    def _close(self, done: Trained) -> int:
+        outcome = done.outcome
+        for line in done.skipped[:10]:
+            self._say(f"left out: {line}")
+        if len(done.skipped) > 10:
+            self._say(f"left out: {len(done.skipped) - 10} more pictures; domainxfer data check names them all")
+        if not outcome.finished:
+            self._say(f"stopped at step {outcome.step}; go on with: domainxfer train --resume {done.run}")
+            return INTERRUPTED
+        self._say(f"done: {outcome.step} steps, model in {done.run / 'model'}")
+        return 1 if done.skipped else 0
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+
+class _Display:
+    """Progress: one line redrawn on a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.last = console, 0.0
+        self.status = console.status("preparing ...") if console.is_terminal else None
+
+    def __enter__(self) -> "_Display":
+        if self.status is not None:
+            self.status.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self.status is not None:
+            self.status.stop()
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def row(self, step: int, row: dict[str, float]) -> None:
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in row.items() if "/" in name and "score" not in name)
+        line = (
+            f"step {step}  {row['pictures_per_second']:.1f} pictures/s  left {_clock(row['seconds_left'])}  "
+            f"{losses}  change {row.get('change', 0):.3f}"
+        )
+        if self.status is not None:
+            self.status.update(line)
+        elif time.monotonic() - self.last >= PLAIN_EVERY:
+            self.last = time.monotonic()
+            self.say(line)
+
+    def figures(self, step: int, directions: list[Direction], truth: dict[tuple[str, str], TruthFigure]) -> None:
+        if not directions and not truth:
+            return
+        table = Table(title=f"held-out pictures after {step} steps", title_justify="left")
+        table.add_column("from > to")
+        if directions:
+            for title in ("KID", "do nothing", "real", "left of do nothing"):
+                table.add_column(title, justify="right")
+        if truth:
+            for title in ("PSNR inside, dB", "do nothing", "gain", "change outside"):
+                table.add_column(title, justify="right")
+        by_pair = {(d.source, d.target): d for d in directions}
+        for pair in by_pair or truth:
+            cells = [f"{pair[0]} > {pair[1]}"]
+            if pair in by_pair:
+                d = by_pair[pair]
+                cells += [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:.0f} %"]
+            if pair in truth:
+                t = truth[pair]
+                cells += [f"{t.psnr_inside:.2f}", f"{t.psnr_inside_nothing:.2f}", f"{t.gain:+.2f}", f"{t.change_outside:.4f}"]
+            table.add_row(*cells)
+        self.console.print(table)
+
+
+class _StopSignals:
+    """Ctrl-C and SIGTERM ask the run to save and stop; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.up = False
+
+    def __enter__(self) -> "_StopSignals":
+        self.before = {s: signal.signal(s, self._raise_flag) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def asked(self) -> bool:
+        return self.up
+
+    def _raise_flag(self, number: int, frame: object) -> None:
+        if self.up:
+            raise KeyboardInterrupt
+        self.up = True
+
+
+def launch(processes: int) -> int:
+    """Run this very command in several processes; the exit code."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
+    child = subprocess.Popen([*command, "-m", "domainxfer", *sys.argv[1:]])
+    before = signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
+    while True:
+        try:
+            code = child.wait()
+            break
+        except KeyboardInterrupt:
+            continue  # the children got it too, save, and end
+    signal.signal(signal.SIGTERM, before)
+    return INTERRUPTED if code in (-signal.SIGINT, -signal.SIGTERM) else abs(code)
+
+
+def seconds(text: str) -> float:
+    """Seconds in "90s", "20m", "2h", "1h30m"; a bare number is minutes.
+
+    Raises:
+        UsageError: anything else.
+    """
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m?)?(?:(\d+(?:\.\d+)?)s)?", text.strip().lower())
+    if not match or not any(match.groups()):
+        raise UsageError(f"--max-time {text}: write it as 20m, 2h, 1h30m or 90s")
+    hours, minutes, rest = (float(group or 0) for group in match.groups())
+    return 3600 * hours + 60 * minutes + rest
+
+
+def _clock(left: float) -> str:
+    minutes, rest = divmod(round(left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,56 @@
+"""What `domainxfer translate` prints, and its exit code."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from domainxfer.api import find_model
+from domainxfer.pictures import open_picture
+from domainxfer.translate_files import FileResult, translate_files
+
+
+def translate_command(
+    paths: list[str],
+    to: str,
+    model: str | None,
+    runs: Path,
+    output: Path | None,
+    *,
+    mask: Path | None,
+    like: Path | None,
+    **options: Any,
+) -> int:
+    """Translate, print a line a picture; 0 if all went well, 1 if any failed or was left as it was."""
+    console = Console(stderr=True, highlight=False)  # standard output may carry the picture
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    where, network = find_model(model, to, runs)
+    if model is None:
+        say(f"model: {where} ({', '.join(network.domains)})")
+
+    def show(result: FileResult) -> None:
+        count = f"[{result.number}/{result.total}] " if result.total > 1 else ""
+        if result.problem:
+            say(f"{count}{result.problem}")
+        else:
+            say(f"{count}{result.source} -> {result.target}{'  (' + result.note + ')' if result.note else ''}")
+
+    report = translate_files(
+        network,
+        paths,
+        to,
+        output,
+        on_result=show,
+        mask=open_picture(mask) if mask else None,
+        like=open_picture(like) if like else None,
+        **options,
+    )
+    if len(report.done) + len(report.failed) + len(report.skipped) > 1:
+        left = f", {len(report.failed)} failed, {len(report.skipped)} left as they were" if not report.ok else ""
+        say(f"{len(report.done)} translated{left}")
+    sys.stdout.flush()
+    return 0 if report.ok else 1

@@ -1,0 +1,267 @@
+"""From files to files: nothing is lost, overwritten or half-written, and every failure is named."""
+
+import os
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import Tensor
+
+from domainxfer.errors import UsageError
+from domainxfer.pictures import open_picture, to_rgb
+from domainxfer.translate_files import FileResult, Report, translate_files
+
+ORIENTATION = 0x0112
+
+
+class FakeModel:
+    """Turns every picture into its negative, or for horses leaves it."""
+
+    domains: tuple[str, ...] = ("horse", "zebra")
+    multiple = 4
+    config = SimpleNamespace(size=32, generator=SimpleNamespace(content="picture", code_size=0, norm="layer"))
+
+    def label_of(self, domain: str) -> int:
+        if domain not in self.domains:
+            raise UsageError(f"this model knows no domain {domain!r}; it knows {', '.join(self.domains)}.")
+        return self.domains.index(domain)
+
+    def apply(self, content: Tensor, label: Tensor, code: Tensor | None = None) -> Tensor:
+        return content * (1 - 2 * label.view(-1, 1, 1, 1))
+
+    def estimate_code(self, image: Tensor) -> Tensor:
+        raise AssertionError("not asked for")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def noise(width: int = 40, height: int = 30, mode: str = "RGB") -> Image.Image:
+    colours = np.random.default_rng(0).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    return Image.fromarray(colours).convert(mode)
+
+
+def save(name: str, image: Image.Image | None = None, **options: Any) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    (image or noise()).save(name, **options)
+
+
+def run(*inputs: str, to: str = "zebra", output: str | None = None, **options: Any) -> Report:
+    return translate_files(FakeModel(), inputs, to, None if output is None else Path(output), **options)
+
+
+def values(image: Image.Image | str) -> np.ndarray:
+    return np.asarray(open_picture(Path(image)) if isinstance(image, str) else image).astype(int)
+
+
+def files() -> set[str]:
+    return {str(path.relative_to(Path.cwd())) for path in Path.cwd().rglob("*") if path.is_file()}
+
+
+def test_a_file_is_translated_beside_itself() -> None:
+    save("a.png")
+    report = run("a.png")
+    assert report.ok
+    assert [(r.source, r.target, r.note) for r in report.done] == [(Path("a.png"), Path("a_zebra.png"), "")]
+    np.testing.assert_array_equal(values("a_zebra.png"), 255 - values("a.png"))
+    assert files() == {"a.png", "a_zebra.png"}
+
+
+def test_folder_goes_into_the_output_folder() -> None:
+    save("in/a.png")
+    save("in/deep/b.bmp")
+    results: list[tuple[Path, int, int]] = []
+    report = run("in", output="out", on_result=lambda r, number, total: results.append((r.source, number, total)))
+    assert report.ok
+    assert results == [(Path("in/a.png"), 1, 2), (Path("in/deep/b.bmp"), 2, 2)]
+    assert files() == {"in/a.png", "in/deep/b.bmp", "out/a_zebra.png", "out/deep/b_zebra.bmp"}
+    assert run("in", output="out", overwrite=True).ok
+
+
+def test_bad_files_are_named_and_passed() -> None:
+    save("1.png")
+    save("3.png", noise(64, 64))
+    Path("2.png").write_text("no picture")
+    Path("3.png").write_bytes(Path("3.png").read_bytes()[:2000])
+    save("4.png")
+    results: list[FileResult] = []
+    report = run("0.png", "1.png", "2.png", "3.png", "4.png", on_result=lambda r, number, total: results.append(r))
+    assert not report.ok
+    assert [str(r.source) for r in report.done] == ["1.png", "4.png"]
+    assert [str(p.path) for p in report.failed] == ["0.png", "2.png", "3.png"]
+    for path, reason in report.failed:
+        assert str(path) in reason
+        assert "\n" not in reason
+    assert [bool(r.problem) for r in results] == [True, False, True, True, False]
+    assert files() == {"1.png", "2.png", "3.png", "4.png", "1_zebra.png", "4_zebra.png"}
+
+
+def test_nothing_is_overwritten_unasked() -> None:
+    save("a.png")
+    save("a_zebra.png", Image.new("RGB", (1, 1)))
+    report = run("a.png")
+    assert not report.ok
+    assert report.done == report.failed == []
+    assert [(str(p), reason.split(";")[0]) for p, reason in report.skipped] == [("a.png", "a_zebra.png exists already")]
+    assert "--overwrite" in report.skipped[0].reason
+    assert values("a_zebra.png").shape == (1, 1, 3)
+    assert run("a.png", overwrite=True).ok
+    assert values("a_zebra.png").shape == (30, 40, 3)
+    before = values("a.png")
+    assert run("a.png", output="a.png").skipped
+    assert run("a.png", output="a.png", overwrite=True).ok
+    np.testing.assert_array_equal(values("a.png"), 255 - before)
+
+
+def test_a_dangling_link_is_not_overwritten_either() -> None:
+    save("a.png")
+    os.symlink("nowhere.png", "a_zebra.png")
+    assert run("a.png").skipped
+
+
+def test_wrong_settings_are_found_before_anything_is_written() -> None:
+    save("x/a.png")
+    save("y/a.png")
+    for options, message in [
+        ({"to": "zebbra"}, "knows no domain"),
+        ({"strength": 3}, "strength is 3"),
+        ({"output": "out"}, "would both become"),
+        ({"code": [0.0]}, "has no code"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            run("x", "y", **options)
+    assert files() == {"x/a.png", "y/a.png"}
+
+
+def test_settings_and_mask_are_passed_on() -> None:
+    save("a.png", Image.new("RGB", (40, 30), (100, 100, 100)))
+    mask = Image.new("L", (40, 30), 0)
+    mask.paste(255, (0, 0, 20, 30))
+    assert run("a.png", mask=mask, strength=0.5).ok
+    out = values("a_zebra.png")
+    assert set(out[:, :20].ravel()) <= {127, 128}
+    assert set(out[:, 20:].ravel()) == {100}
+    save("b.png", noise(30, 40))
+    report = run("a.png", "b.png", mask=mask, output="out")
+    assert [str(p.path) for p in report.failed] == ["b.png"]
+    assert "aspect" in report.failed[0].reason
+
+
+def test_turned_photo_stays_as_it_is_stored() -> None:
+    block = Image.Exif()
+    block[ORIENTATION] = 6
+    save("a.jpg", noise(40, 24).resize((80, 48)), exif=block, quality=95, subsampling=0, dpi=(300, 300))
+    assert run("a.jpg").ok
+    before, after = open_picture(Path("a.jpg")), open_picture(Path("a_zebra.jpg"))
+    assert after.size == before.size == (80, 48)
+    assert after.getexif()[ORIENTATION] == 6
+    assert after.info["dpi"] == (300, 300)
+    assert abs(values(to_rgb(after)) - (255 - values(to_rgb(before)))).mean() < 3
+
+
+def test_alpha_is_kept_or_its_loss_is_said() -> None:
+    image = noise(mode="RGBA")
+    save("a.png", image)
+    assert run("a.png").done[0].note == ""
+    np.testing.assert_array_equal(values("a_zebra.png")[..., 3], values(image)[..., 3])
+    assert "JPEG has no transparency" in run("a.png", output="b.jpg").done[0].note
+    assert open_picture(Path("b.jpg")).mode == "RGB"
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff"])
+def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
+    frames = [Image.new("RGB", (20, 20), (shade, 0, 0)) for shade in (0, 120, 240)]
+    save(f"a.{kind}", frames[0], save_all=True, append_images=frames[1:])
+    save(f"b.{kind}", frames[0])
+    report = run(f"a.{kind}", f"b.{kind}")
+    assert ["only the first" in result.note for result in report.done] == [True, False]
+    first = to_rgb(open_picture(Path(f"a_zebra.{kind}")))
+    assert abs(values(first) - 255).max() < 4
+    assert getattr(first, "n_frames", 1) == 1
+
+
+def test_output_suffix_decides_the_format_and_unwritable_ones_become_png() -> None:
+    save("a.png")
+    save("b.pgm", noise(mode="L"))
+    Path("plain").write_bytes(Path("a.png").read_bytes())
+    assert run("a.png", output="out.jpg").ok
+    assert run("b.pgm").ok
+    assert run("a.png", output="plain", overwrite=True).ok
+    kinds = {name: open_picture(Path(name)).format for name in ("out.jpg", "b_zebra.png", "plain")}
+    assert kinds == {"out.jpg": "JPEG", "b_zebra.png": "PNG", "plain": "PNG"}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_stdin_to_stdout(kind: str) -> None:
+    given, out = BytesIO(), BytesIO()
+    noise().save(given, kind)
+    given.seek(0)
+    report = run("-", stdin=given, stdout=out)
+    assert [(r.source, r.target) for r in report.done] == [(Path("-"), Path("-"))]
+    result = open_picture(BytesIO(out.getvalue()))
+    assert result.format == kind
+    np.testing.assert_array_equal(values(result), 255 - values(noise()))
+    assert files() == set()
+
+
+def test_stdin_to_file_and_file_to_stdout() -> None:
+    save("a.png")
+    assert run("-", output="b.bmp", stdin=BytesIO(Path("a.png").read_bytes())).ok
+    out = BytesIO()
+    assert run("a.png", output="-", stdout=out).ok
+    np.testing.assert_array_equal(values("b.bmp"), values(Image.open(out)))
+
+
+@pytest.mark.parametrize(("data", "reason"), [(b"", "is empty"), (b"nothing", "cannot be read"), (b"x" * 900, "large")])
+def test_bad_stdin_is_said(data: bytes, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOMAINXFER_MAX_PIXELS", "100")
+    out = BytesIO()
+    report = run("-", stdin=BytesIO(data), stdout=out)
+    assert reason in report.failed[0].reason
+    assert out.getvalue() == b""
+
+
+def test_all_gives_a_contact_sheet() -> None:
+    save("a.png", Image.new("RGB", (200, 150), (200, 10, 10)))
+    assert run("a.png", to="all").ok
+    pixels = values("a_all.png")
+    assert (pixels == (200, 10, 10)).all(axis=2).sum() == 2 * 200 * 150  # the input, and the horse that it is
+    assert (pixels == (55, 245, 245)).all(axis=2).sum() == 200 * 150
+    assert run("a_all.png", "a.png", to="all", overwrite=True).own == [Path("a_all.png")]
+
+
+def test_a_domain_named_all_is_a_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeModel, "domains", ("all", "zebra"))
+    save("a.png")
+    assert run("a.png", to="all").ok
+    np.testing.assert_array_equal(values("a_all.png"), values("a.png"))
+
+
+def test_full_disk_and_missing_memory_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    save("a.png")
+    save("b.png")
+    Path("blocked").touch()
+    report = run("a.png", "b.png", output="blocked/out")
+    assert len(report.failed) == 2
+    assert "blocked" in report.failed[0].reason
+
+    def exhausted(*args: object) -> Tensor:
+        raise MemoryError
+
+    monkeypatch.setattr(FakeModel, "apply", exhausted)
+    assert "more memory than there is" in run("a.png").failed[0].reason
+    assert files() == {"a.png", "b.png", "blocked"}
+
+
+def test_unreadable_file_is_named() -> None:
+    os.symlink("nowhere.png", "link.png")
+    report = run("link.png")
+    assert "link.png" in report.failed[0].reason
+    assert "no such file" in report.failed[0].reason
