@@ -93,11 +93,15 @@ class Objective(Settings):
 
     order: tuple[Phase, ...] = Field(("critic", "generator"), description="order of the phases in a step")
     critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
+    label_head_learns: Literal["reals", "reals and fakes"] = Field(
+        "reals",
+        description="where labels are known: from what the critic's label head learns; where they are not, always both",
+    )
     critic: Terms = Field(
-        default_factory=lambda: _terms(lsgan=1.0, label_real=0.4, r1={"weight": 1.0, "every": 8, "gamma": 20.0})
+        default_factory=lambda: _terms(lsgan=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 10.0})
     )
     generator: Terms = Field(default_factory=lambda: _terms(lsgan=1.0, cycle=5.0, identity=2.5))
-    info: Terms = Field(default_factory=lambda: _terms(label_fake=0.6, code=0.1))
+    info: Terms = Field(default_factory=lambda: _terms(label_fake=0.5, code=0.1))
 
 
 class OptimizerSettings(Settings):

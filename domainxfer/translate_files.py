@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
 from itertools import chain
@@ -37,6 +37,8 @@ class FileResult:
     problem: str = ""  # one line that names the picture and says why it went nowhere
     exists: bool = False  # that is because the target is there already
     note: str = ""  # what the user should know although it went well
+    number: int = 1  # its place in the order, from 1
+    total: int = 1  # pictures in all
 
 
 @dataclass
@@ -69,7 +71,7 @@ def translate_files(
     *,
     overwrite: bool = False,
     recursive: bool = True,
-    on_result: Callable[[FileResult, int, int], None] = lambda result, number, total: None,
+    on_result: Callable[[FileResult], None] = lambda result: None,
     mask: Image.Image | None = None,
     stdin: BinaryIO | None = None,
     stdout: BinaryIO | None = None,
@@ -84,7 +86,7 @@ def translate_files(
         output: a folder, a file for exactly one picture, ``-`` for standard output, or None: beside the picture.
         overwrite: replace files that are there already.
         recursive: look into subfolders of input folders.
-        on_result: called after each picture with its result, its number from 1, and how many there are.
+        on_result: called after each picture.
         mask: white = change, black = leave; applied to every picture.
         stdin: stream to read in place of standard input.
         stdout: stream to write in place of standard output.
@@ -104,8 +106,9 @@ def translate_files(
     missing = (FileResult(path, problem=reason) for path, reason in plan.problems)
     translated = (_translated(job, make_picture, overwrite, stdin, stdout) for job in plan.jobs)
     for number, result in enumerate(chain(missing, translated), start=1):
+        result = replace(result, number=number, total=total)
         report.add(result)
-        on_result(result, number, total)
+        on_result(result)
     return report
 
 

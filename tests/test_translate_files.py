@@ -78,7 +78,7 @@ def test_folder_goes_into_the_output_folder() -> None:
     save("in/a.png")
     save("in/deep/b.bmp")
     results: list[tuple[Path, int, int]] = []
-    report = run("in", output="out", on_result=lambda r, number, total: results.append((r.source, number, total)))
+    report = run("in", output="out", on_result=lambda r: results.append((r.source, r.number, r.total)))
     assert report.ok
     assert results == [(Path("in/a.png"), 1, 2), (Path("in/deep/b.bmp"), 2, 2)]
     assert files() == {"in/a.png", "in/deep/b.bmp", "out/a_zebra.png", "out/deep/b_zebra.bmp"}
@@ -92,7 +92,7 @@ def test_bad_files_are_named_and_passed() -> None:
     Path("3.png").write_bytes(Path("3.png").read_bytes()[:2000])
     save("4.png")
     results: list[FileResult] = []
-    report = run("0.png", "1.png", "2.png", "3.png", "4.png", on_result=lambda r, number, total: results.append(r))
+    report = run("0.png", "1.png", "2.png", "3.png", "4.png", on_result=results.append)
     assert not report.ok
     assert [str(r.source) for r in report.done] == ["1.png", "4.png"]
     assert [str(p.path) for p in report.failed] == ["0.png", "2.png", "3.png"]

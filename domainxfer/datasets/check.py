@@ -235,7 +235,9 @@ def _small(looks: Sequence[_Look], size: int) -> list[Finding]:
         small = [look for look in part if look.side < size]
         if small:
             least = min(look.side for look in small)
-            message = f"{_pictures(len(small))} of {domain} smaller than {size} px (the smallest {least}): {_some(small)}"
+            message = (
+                f"{_pictures(len(small))} of {domain} smaller than {size} px (the smallest {least}): {_some(small)}"
+            )
             findings.append(Finding("small", message, _names(small)))
     return findings
 

@@ -100,9 +100,7 @@ class ResumingDownloader:
             with self.part.open("ab" if start else "wb") as gathered:
                 self._receive(answer, gathered.write, start, total)
 
-    def _receive(
-        self, answer: requests.Response, write: Callable[[bytes], int], start: int, total: int | None
-    ) -> None:
+    def _receive(self, answer: requests.Response, write: Callable[[bytes], int], start: int, total: int | None) -> None:
         """Pass the body on as it arrives, watching its speed; it must be as long as announced."""
         read = getattr(answer.raw, "read1", answer.raw.read)  # read1 returns what is there instead of waiting for more
         done, window_start, window_bytes = start, time.monotonic(), 0
@@ -197,4 +195,6 @@ def _in_short(error: BaseException) -> str:
         return "no secure connection"
     if isinstance(error, requests.ConnectionError):
         return "cannot be reached"
-    return f"the connection broke ({type(error).__name__})"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.ProtocolError):
+        return "the connection was cut"
+    return f"the transfer failed ({type(error).__name__})"

@@ -144,9 +144,9 @@ def _fetch_source(
         shutil.rmtree(downloads, ignore_errors=True)
         return done
     finally:
-        with suppress(OSError):  # folders that hold a partial download, of this set or another, stay
-            downloads.rmdir()
-            downloads.parent.rmdir()
+        for folder in (downloads, downloads.parent):
+            with suppress(OSError):  # a folder that holds a partial download, of this set or another, stays
+                folder.rmdir()
 
 
 def _settle(card: Card, place: Path, fill: Callable[[Path], None]) -> Path:

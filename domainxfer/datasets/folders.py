@@ -213,9 +213,7 @@ def _hold_out(
     order = sorted(one.train, key=lambda path: _lot(path, one.folder, seed))
     for_test = 0 if one.test else _held_out(count, test_share, spare=1 if one.validation else 2)
     for_validation = (
-        0
-        if one.validation
-        else min(_held_out(count, validation_share, spare=1 + for_test), MOST_VALIDATION_PICTURES)
+        0 if one.validation else min(_held_out(count, validation_share, spare=1 + for_test), MOST_VALIDATION_PICTURES)
     )
     one.test += sorted(order[:for_test])
     one.validation += sorted(order[for_test : for_test + for_validation])

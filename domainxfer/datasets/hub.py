@@ -53,7 +53,9 @@ def unpack_hub(listing: str, into: Path, counts: dict[str, int], bring: Bring) -
                 folder = f"{split}{letter}"
                 if folder not in counts:
                     raise ArchiveError(f"the hub's files have an unknown part {folder}")
-                writers.setdefault(folder, _Folder(into / folder, counts[folder])).add(content)
+                if folder not in writers:
+                    writers[folder] = _Folder(into / folder, counts[folder])
+                writers[folder].add(content)
             shard.unlink()
 
 

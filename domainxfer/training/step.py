@@ -6,7 +6,7 @@
 
 The info phase rides on the generator's pass: the rest of the critic is frozen there, and the adversarial terms do not
 reach its label and code heads, so one backward gives both their gradients. With an optimizer of its own (`info_lr`) it is
-a pass of its own.
+a pass of its own. Where labels are known, the label head learns from reals alone unless the recipe says otherwise.
 """
 
 from collections.abc import Sequence
@@ -47,9 +47,13 @@ class Stepper:
             "critic": torch.optim.Adam(critic.parameters(), settings.critic_lr, **adam),  # type: ignore[arg-type]
         }
         self.full_rates = {"generator": settings.generator_lr, "critic": settings.critic_lr}
+        # A young generator's "zebra" is still a horse: taught from it, the label head unlearns what the reals taught it
+        # (its loss on reals stays at chance). Where labels are unknown, fakes are all there is to learn them from.
+        known = recipe.critic.patch_labels
+        self.fakes_teach_labels = not known or recipe.objective.label_head_learns == "reals and fakes"
         self.info_apart = settings.info_lr is not None and bool(self.terms["info"])
         if settings.info_lr is not None:
-            players = [*generator.parameters(), *critic.info_parameters()]
+            players = [*generator.parameters(), *critic.info_parameters(label=self.fakes_teach_labels)]
             self.optimizers["info"] = torch.optim.Adam(players, settings.info_lr, **adam)  # type: ignore[arg-type]
             self.full_rates["info"] = settings.info_lr
 
@@ -164,7 +168,7 @@ class Stepper:
 
     def _freeze_critic(self) -> None:
         self.critic.requires_grad_(False)
-        for parameter in self.critic.info_parameters():
+        for parameter in self.critic.info_parameters(label=self.fakes_teach_labels):
             parameter.requires_grad_(True)
 
     def _update(self, players: tuple[str, ...], total: Tensor) -> None:
