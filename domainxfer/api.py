@@ -18,6 +18,7 @@ from domainxfer.datasets.find import open_data
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
+from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Listener, Outcome, Run
@@ -70,7 +71,8 @@ def load(path: Path | str) -> Model:
 class Trained:
     """What `train` leaves behind."""
 
-    run: Path
+    run: Path | None
+    """The run's folder; None in all but the main one of several processes."""
     outcome: Outcome
     skipped: list[str]
     """Training pictures that could not be read, with the reason."""
@@ -78,6 +80,8 @@ class Trained:
     @property
     def model(self) -> Model:
         """The model of the run."""
+        if self.run is None:
+            raise DomainxferError("only the main process knows the run's folder")
         return load(self.run)
 
 
@@ -131,8 +135,7 @@ def train(
     if processes.is_main:
         run.folder = new_run(runs, name or recipe.card)
         listener.say(f"run {run.folder.path}")
-    outcome = run.train(max_seconds)
-    return Trained(run.folder.path if run.folder else runs, outcome, run.skipped)
+    return _trained(run, max_seconds)
 
 
 def resume(
@@ -167,7 +170,15 @@ def resume(
     run = Run(recipe, pictures, Processes(cpu=cpu), folder, listener)
     run.resume()
     listener.say(f"run {folder.path}, from step {run.step}")
-    return Trained(folder.path, run.train(max_seconds), run.skipped)
+    return _trained(run, max_seconds)
+
+
+def _trained(run: Run, max_seconds: float | None) -> Trained:
+    outcome = run.train(max_seconds)
+    if not run.processes.is_main or run.folder is None:
+        return Trained(None, outcome, run.skipped)
+    write_report(run.folder)
+    return Trained(run.folder.path, outcome, run.skipped)
 
 
 def dry_run(data: str, *, cpu: bool = False, listener: Listener | None = None, **arguments: Any) -> Estimate:

@@ -12,7 +12,7 @@ Point = tuple[float, float]
 WIDTH, HEIGHT = 640, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 38  # room for the tick labels
 MOST_POINTS = 400  # of a line; more are averaged, the eye cannot tell and the page stays small
-LOG_FROM = 30.0  # positive values that span more than this factor get a logarithmic axis
+LOG_FROM = 30.0  # values that span less than this factor are better seen on a linear axis
 GREY = -1
 COLOURS = 6
 
@@ -73,7 +73,9 @@ class _Axis:
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
 
-def line_chart(title: str, lines: Sequence[Line], levels: Sequence[Level] = (), *, x_name: str = "step") -> str:
+def line_chart(
+    title: str, lines: Sequence[Line], levels: Sequence[Level] = (), *, x_name: str = "step", log: bool = False
+) -> str:
     """A chart with axes, ticks and legend, as an HTML ``<figure>``; needs `STYLE` on the page.
 
     Args:
@@ -81,6 +83,7 @@ def line_chart(title: str, lines: Sequence[Line], levels: Sequence[Level] = (), 
         lines: what is drawn; a line of one point is a dot.
         levels: horizontal lines to compare with.
         x_name: under the x axis.
+        log: a logarithmic y axis where positive values span more than `LOG_FROM`; else it is linear.
 
     Returns:
         HTML, escaped; empty where no line has a point.
@@ -91,7 +94,9 @@ def line_chart(title: str, lines: Sequence[Line], levels: Sequence[Level] = (), 
     if not drawn:
         return ""
     x_axis = _linear([x for a in drawn for x, _ in a.points], LEFT, WIDTH - RIGHT, from_zero=True, exact=True)
-    y_axis = _best([y for a in drawn for _, y in a.points] + [a.y for a in levels], HEIGHT - BOTTOM, TOP)
+    values = [y for a in drawn for _, y in a.points] + [a.y for a in levels]
+    wide = min(values) > 0 and max(values) / min(values) > LOG_FROM
+    y_axis = _logarithmic(values, HEIGHT - BOTTOM, TOP) if log and wide else _upright(values)
     parts = [_grid(x_axis, y_axis, x_name)]
     parts += [_level(a, y_axis) for a in levels]
     parts += [_polyline(a, x_axis, y_axis) for a in drawn]
@@ -157,10 +162,9 @@ def _label(value: float) -> str:
 # --- the scales ------------------------------------------------------------------------------------------------------
 
 
-def _best(values: Sequence[float], start: float, end: float) -> _Axis:
-    if min(values) > 0 and max(values) / min(values) > LOG_FROM:
-        return _logarithmic(values, start, end)
-    return _linear(values, start, end, from_zero=min(values) >= 0 and min(values) < 0.5 * max(values))
+def _upright(values: Sequence[float]) -> _Axis:
+    near_zero = 0 <= min(values) < 0.5 * max(values)
+    return _linear(values, HEIGHT - BOTTOM, TOP, from_zero=near_zero)
 
 
 def _linear(values: Sequence[float], start: float, end: float, *, from_zero: bool, exact: bool = False) -> _Axis:

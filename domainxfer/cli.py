@@ -65,14 +65,16 @@ def train(
     offline: Offline = False,
 ) -> None:
     """Learn to move pictures between the domains of DATA. Try: domainxfer train demo"""
-    from domainxfer.cli_train import TrainCommand, launch, seconds
-
     if data is None and not resume:
         raise UsageError("train what? Name a data set or a folder: domainxfer train demo (domainxfer data list has them)")
     if run is not None and not resume:
         raise UsageError(f"unexpected word {run!r}; a run is named with --resume")
     if nproc > 1 and "RANK" not in os.environ:
-        raise typer.Exit(launch(nproc))
+        from domainxfer.launch import launch
+
+        raise typer.Exit(launch(nproc, sys.argv[1:]))
+    from domainxfer.cli_train import TrainCommand, seconds
+
     command = TrainCommand(
         changes=_settings(changes, steps=steps, size=size, seed=seed),
         runs=runs,

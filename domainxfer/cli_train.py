@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +79,8 @@ class TrainCommand:
 
     def _close(self, done: Trained) -> int:
         outcome = done.outcome
+        if done.run is None:  # not the main process
+            return 0 if outcome.finished else INTERRUPTED
         for line in done.skipped[:10]:
             self._say(f"left out: {line}")
         if len(done.skipped) > 10:
@@ -171,21 +171,6 @@ class _StopSignals:
         if self.up:
             raise KeyboardInterrupt
         self.up = True
-
-
-def launch(processes: int) -> int:
-    """Run this very command in several processes; the exit code."""
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
-    child = subprocess.Popen([*command, "-m", "domainxfer", *sys.argv[1:]])
-    before = signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
-    while True:
-        try:
-            code = child.wait()
-            break
-        except KeyboardInterrupt:
-            continue  # the children got it too, save, and end
-    signal.signal(signal.SIGTERM, before)
-    return INTERRUPTED if code in (-signal.SIGINT, -signal.SIGTERM) else abs(code)
 
 
 def seconds(text: str) -> float:

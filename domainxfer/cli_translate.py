@@ -49,6 +49,8 @@ def translate_command(
         like=open_picture(like) if like else None,
         **options,
     )
+    if report.own:
+        say(f"{len(report.own)} earlier translations among them passed over")
     if len(report.done) + len(report.failed) + len(report.skipped) > 1:
         left = f", {len(report.failed)} failed, {len(report.skipped)} left as they were" if not report.ok else ""
         say(f"{len(report.done)} translated{left}")

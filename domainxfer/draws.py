@@ -9,7 +9,6 @@ import zlib
 
 import numpy as np
 import torch
-
 from torch import Tensor
 
 
@@ -34,7 +33,7 @@ def permutation(size: int, seed: int, purpose: str, *place: int) -> np.ndarray:
 
 
 def per_position(kind: str, shape: tuple[int, ...], seed: int, purpose: str, step: int, positions: list[int]) -> Tensor:
-    """Normal or uniform numbers, one tensor of ``shape`` for each position of the global batch: (len(positions), *shape).
+    """Numbers of a kind, one tensor of ``shape`` for each position of the global batch: (len(positions), *shape).
 
     Args:
         kind: ``"normal"`` for N(0, 1), ``"uniform"`` for U(0, 1), ``"symmetric"`` for U(-1, 1).

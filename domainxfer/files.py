@@ -14,6 +14,7 @@ def explain_os_error(error: OSError, doing: str, path: Path) -> DomainxferError:
     """The one line for a full disk, a missing permission and the like, while ``doing`` something to ``path``."""
     hints = {
         errno.ENOSPC: "the disk is full; free some space or choose another place with -o, --runs or --data-root",
+        errno.EFBIG: "the file would be larger than this system allows (ulimit -f)",
         errno.EDQUOT: "your disk quota is used up; free some space or choose another place",
         errno.EACCES: "permission denied; choose a folder that you may write to",
         errno.EPERM: "permission denied; choose a folder that you may write to",

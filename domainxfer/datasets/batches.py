@@ -7,7 +7,6 @@ any number of processes see the same data.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -47,7 +46,7 @@ class Planner:
 
     def __init__(self, sizes: tuple[int, ...], batch: int, seed: int) -> None:
         self.sizes, self.batch, self.seed = sizes, batch, seed
-        self._order = lru_cache(maxsize=4 * len(sizes))(self._order_of_epoch)
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}
 
     def plan(self, step: int) -> Plan:
         """The plan of one step. Each domain is gone through in a new order each epoch, without repeats."""
@@ -59,21 +58,22 @@ class Planner:
 
     def _pick(self, label: int, nth: int) -> int:
         epoch, place = divmod(nth, self.sizes[label])
-        return int(self._order(label, epoch)[place])
-
-    def _order_of_epoch(self, label: int, epoch: int) -> np.ndarray:
-        return permutation(self.sizes[label], self.seed, "order", label, epoch)
+        kept = self._orders.get(label)
+        if kept is None or kept[0] != epoch:
+            kept = epoch, permutation(self.sizes[label], self.seed, "order", label, epoch)
+            self._orders[label] = kept
+        return int(kept[1][place])
 
 
 def deranged(labels: np.ndarray, numbers: np.random.Generator) -> np.ndarray:
     """For each position another position of another label, each used once.
 
-    The positions, sorted by label (in a random order of labels, shuffled within), are shifted by the size of the largest
-    group: every label then has as many fakes as reals, and over the steps every label becomes every other.
+    The positions, sorted by label (in a random order of labels, shuffled within), are shifted by the size of the
+    largest group: every label then has as many fakes as reals, and over the steps every label becomes every other.
 
     Args:
-        labels: (B,); no label may fill more than half of the batch. With a single label, or too unequal ones, the result
-            is a plain permutation.
+        labels: (B,); no label may fill more than half of the batch. With a single label, or too unequal ones, the
+            result is a plain permutation.
         numbers: the draws.
     """
     batch = len(labels)
@@ -162,8 +162,8 @@ class BatchSource(Dataset[Batch]):
 class LoadedPictures:
     """Pictures decoded and reduced to the load size, kept in memory as far as the budget goes.
 
-    A picture that cannot be decoded is left out and named in `bad`. The few beyond the budget are decoded when their turn
-    comes; a bad one among them is replaced by the first picture.
+    A picture that cannot be decoded is left out and named in `bad`. The few beyond the budget are decoded when their
+    turn comes; a bad one among them is replaced by the first picture.
 
     Args:
         pictures: of one domain.
@@ -222,7 +222,8 @@ def shrink(picture: Image.Image, size: int) -> np.ndarray:
     if scale == 1:
         return array
     target = (max(size, round(width * scale)), max(size, round(height * scale)))
-    return cv2.resize(array, target, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    smaller: np.ndarray = cv2.resize(array, target, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return smaller
 
 
 def centre_crop(array: np.ndarray, size: int) -> np.ndarray:

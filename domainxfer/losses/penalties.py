@@ -33,8 +33,8 @@ def dragan(
 ) -> Tensor:
     """lambda E (||grad D(x_hat)|| - 1)^2 around the real pictures (Kodali et al. 2017), 1-Lipschitz nearby only.
 
-    x_hat = x + (1 - a) * spread * std(x) * u, with u ~ U(0, 1) of the shape of x and a ~ U(0, 1) a picture. With several
-    processes std(x) is that of each one's share of the batch.
+    x_hat = x + (1 - a) * spread * std(x) * u, with u ~ U(0, 1) of the shape of x and a ~ U(0, 1) a picture. With
+    several processes std(x) is that of each one's share of the batch.
 
     Args:
         critic: see the top of this file.

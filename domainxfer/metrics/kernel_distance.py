@@ -32,10 +32,13 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
     return (a @ b.T / a.shape[1] + 1) ** 3
 
 
-def bootstrap_interval(x: Tensor, y: Tensor, *, seed: int = 0, rounds: int = 200, share: float = 0.95) -> tuple[float, float]:
-    """Interval of `kernel_distance` when the pictures of both sides are drawn anew (basic bootstrap).
+def bootstrap_interval(
+    x: Tensor, y: Tensor, *, seed: int = 0, rounds: int = 200, share: float = 0.95
+) -> tuple[float, float]:
+    """Interval of `kernel_distance` when the pictures of both sides are drawn anew (percentile bootstrap).
 
-    A picture drawn twice would meet itself in the within-set sums; such pairs are left out by weighting.
+    A picture drawn twice would meet itself in the within-set sums; such pairs are left out by weighting. A round that
+    draws one picture only, which happens with very few pictures, has no pairs and does not count.
 
     Args:
         x: (m, F).
@@ -43,7 +46,12 @@ def bootstrap_interval(x: Tensor, y: Tensor, *, seed: int = 0, rounds: int = 200
         seed: of the redrawing.
         rounds: how many times.
         share: of the rounds that lie inside the interval.
+
+    Raises:
+        ValueError: fewer than two pictures on a side.
     """
+    if min(len(x), len(y)) < 2:
+        raise ValueError(f"a bootstrap needs at least 2 pictures on each side, got {len(x)} and {len(y)}")
     numbers = torch.Generator().manual_seed(seed)
     x, y = x.double(), y.double()
     k_xx, k_yy, k_xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
@@ -58,5 +66,5 @@ def bootstrap_interval(x: Tensor, y: Tensor, *, seed: int = 0, rounds: int = 200
         w = torch.bincount(torch.randint(len(x), (len(x),), generator=numbers), minlength=len(x)).double()
         v = torch.bincount(torch.randint(len(y), (len(y),), generator=numbers), minlength=len(y)).double()
         values.append(within(k_xx, w) + within(k_yy, v) - 2 * (w @ k_xy @ v) / (w.sum() * v.sum()))
-    edges = torch.stack(values).quantile(torch.tensor([(1 - share) / 2, (1 + share) / 2], dtype=torch.float64))
+    edges = torch.stack(values).nanquantile(torch.tensor([(1 - share) / 2, (1 + share) / 2], dtype=torch.float64))
     return float(edges[0]), float(edges[1])

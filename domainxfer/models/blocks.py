@@ -49,7 +49,8 @@ class ConditionedBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         y = self.conv1(F.relu(self.norm1(x, condition)))
-        return x + self.conv2(F.relu(self.norm2(y, condition)))
+        change: Tensor = self.conv2(F.relu(self.norm2(y, condition)))
+        return x + change
 
 
 class SubPixelUp(nn.Module):

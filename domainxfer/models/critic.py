@@ -6,6 +6,7 @@ the large one knows where on the animal a texture belongs. Each label has its ow
 No normalisation layers: gradient penalties are taken a picture at a time, and a normalisation would couple the batch.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -44,7 +45,7 @@ class Critic(nn.Module):
         self.config = c = config
         widths = [min(c.width * 2**i, c.width * 4) for i in range(c.depth)]
         trunk: list[nn.Module] = [nn.Sequential(nn.PixelUnshuffle(2), conv3x3(4 * c.channels, widths[0]))]
-        trunk += [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)]
+        trunk += [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths)]
         self.trunk = nn.ModuleList(trunk)  # entry i leaves 1 / 2^(i + 1) of the resolution
         maps = c.labels if c.labels and c.patch_labels else 1
         self.patch_heads = nn.ModuleDict({str(f): _PatchHead(widths[f - 1], maps) for f in c.fields})
@@ -93,7 +94,8 @@ class _PatchHead(nn.Module):
         self.score = nn.Conv2d(channels, maps, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.score(F.leaky_relu(self.mix(x), 0.2))
+        scores: Tensor = self.score(F.leaky_relu(self.mix(x), 0.2))
+        return scores
 
 
 def _map_of_label(maps: Tensor, label: Tensor | None) -> Tensor:

@@ -7,6 +7,8 @@ Nearly all work happens at a quarter of the resolution. The picture enters again
 the output lie where they lie in the input. The label and the code reach every block through its normalisation.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,16 +29,16 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = c = config
+        halvings = c.patch.bit_length() - 1  # 2 for patch 4
+        widths = [c.width] + [c.width // 2] * (halvings - 1)
         self.condition = Condition(c.labels, c.code_size, c.noise_size if c.content == "noise" else 0)
         if c.content == "picture":
             self.enter: nn.Module = nn.Sequential(nn.PixelUnshuffle(c.patch), conv3x3(c.channels * c.patch**2, c.width))
-            self.reenter = conv3x3(c.channels * 4, c.width // 2)
+            self.reenter = conv3x3(c.channels * 4, widths[-1])
         else:
             self.enter = NoiseHead(c)
         self.blocks = nn.ModuleList(ConditionedBlock(c.width, CONDITION_SIZE, c.norm) for _ in range(c.blocks))
-        halvings = c.patch.bit_length() - 1  # 2 for patch 4
-        widths = [c.width] + [c.width // 2] * (halvings - 1)
-        self.ups = nn.ModuleList(SubPixelUp(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.ups = nn.ModuleList(SubPixelUp(a, b) for a, b in pairwise(widths))
         self.exit_norm = ConditionedNorm(widths[-1], CONDITION_SIZE, c.norm)
         self.exit = SubPixelUp(widths[-1], c.channels)
         with torch.no_grad():  # start near "no change", yet not at it: a label flip must show from the first step
@@ -114,7 +116,7 @@ class NoiseHead(nn.Module):
         )
 
     def forward(self, noise: Tensor, condition: Tensor) -> Tensor:
-        x = self.linear(noise).view(-1, self.width, self.grid, self.grid)
+        x: Tensor = self.linear(noise).view(-1, self.width, self.grid, self.grid)
         for block in self.steps:
             x = blur(F.interpolate(block(x, condition), scale_factor=2, mode="nearest"))
         return x

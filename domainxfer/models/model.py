@@ -15,13 +15,14 @@ from typing import Self
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import explain_os_error, write_text, written_whole
 from domainxfer.models.config import ModelConfig
-from domainxfer.models.critic import Critic
+from domainxfer.models.critic import Critic, View
 from domainxfer.models.generator import Generator
 from domainxfer.models.precision import autocast, pays_bf16
 
@@ -35,7 +36,7 @@ class NetworkModel:
     """
 
     def __init__(self, config: ModelConfig, generator: Generator, critic: Critic | None = None) -> None:
-        self.config, self.generator, self.critic = config, generator.eval(), critic and critic.eval()
+        self.config, self.generator, self.critic = config, generator.eval(), critic  # the critic may still be training
         self.device = torch.device("cpu")
 
     @property
@@ -69,13 +70,14 @@ class NetworkModel:
 
     @torch.inference_mode()
     def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
-        """Generate: pictures (B, 3, H, W) in [-1, 1] (or noise), labels (B,), codes (B, code_size) -> images in [-1, 1]."""
+        """Images in [-1, 1] from pictures (B, 3, H, W) in [-1, 1] or noise, labels (B,) and codes (B, code_size)."""
         content = content.to(self.device)
         if content.ndim == 4:
             content = content.contiguous(memory_format=torch.channels_last)
         label, code = (None if t is None else t.to(self.device) for t in (label, code))
         with autocast(self.device, pays_bf16(self.device)):
-            return self.generator(content, label, code).clamp(-1, 1)
+            image: Tensor = self.generator(content, label, code)
+        return image.clamp(-1, 1)
 
     @torch.inference_mode()
     def estimate_code(self, image: Tensor) -> Tensor:
@@ -95,13 +97,14 @@ class NetworkModel:
         """
         return self._judge(image).label_logits.softmax(dim=1)
 
-    def _judge(self, image: Tensor):  # type: ignore[no-untyped-def]
+    def _judge(self, image: Tensor) -> View:
         if self.critic is None:
             raise DomainxferError("this model was saved without its critic (critic.safetensors), which this needs")
         image = image.to(self.device)
         anyone = torch.zeros(len(image), dtype=torch.int64, device=self.device)  # whose patches does not matter here
         with autocast(self.device, pays_bf16(self.device)):
-            return self.critic(image, anyone)
+            answer: View = self.critic(image, anyone)
+        return answer
 
     def save(self, folder: Path, card: str = "") -> None:
         """Write the model folder; each file whole or not at all, ``config.json`` last.
@@ -136,7 +139,7 @@ class NetworkModel:
         load_network(generator, folder / "model.safetensors")
         judge = None
         if critic and config.critic is not None and (folder / "critic.safetensors").exists():
-            judge = Critic(config.critic)
+            judge = Critic(config.critic).eval()
             load_network(judge, folder / "critic.safetensors")
         return cls(config, generator, judge).to("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -146,7 +149,7 @@ def save_network(network: nn.Module, path: Path) -> None:
     # safetensors refuses channels_last tensors, hence contiguous().
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with written_whole(path) as part:
-        save_file(weights, part)
+        part.write_bytes(serialize(weights))
 
 
 def load_network(network: nn.Module, path: Path) -> None:
@@ -190,5 +193,5 @@ def _read_config(folder: Path) -> ModelConfig:
         return ModelConfig.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DomainxferError(f"{path}: {where}: {first['msg']}") from error
+        where = [".".join(str(part) for part in first["loc"])] if first["loc"] else []
+        raise DomainxferError(": ".join([str(path), *where, first["msg"].removeprefix("Value error, ")])) from error

@@ -53,7 +53,9 @@ class HeldOut:
         seed: which pictures, where there are more than `MOST`.
     """
 
-    def __init__(self, data: DomainData, size: int, extractor: Extractor, split: str = "validation", seed: int = 0) -> None:
+    def __init__(
+        self, data: DomainData, size: int, extractor: Extractor, split: str = "validation", seed: int = 0
+    ) -> None:
         self.data, self.size, self.extractor, self.split, self.seed = data, size, extractor, split, seed
         held_out: tuple[Pictures, ...] = getattr(data, split)
         self.pictures = [self._some(pictures) for pictures in held_out]
@@ -64,10 +66,12 @@ class HeldOut:
         train = [features_in_batches(extractor, self._some(pictures)) for pictures in data.train]
         self.floors = [kernel_distance(a, b) for a, b in zip(train, self.real, strict=True)]
         domains = range(len(self.real))
-        self.ceilings = {(s, t): kernel_distance(self.real[s], self.real[t]) for s in domains for t in domains if s != t}
+        self.ceilings = {
+            (s, t): kernel_distance(self.real[s], self.real[t]) for s in domains for t in domains if s != t
+        }
 
     def distances(self, model: NetworkModel) -> list[Direction]:
-        """The kernel distance of each ordered pair of domains; empty where a domain has fewer than `LEAST` pictures."""
+        """The kernel distance of each ordered pair of domains; empty where one has fewer than `LEAST` pictures."""
         if not self.enough:
             return []
         found = []
@@ -98,4 +102,4 @@ class HeldOut:
 
 def translated(model: NetworkModel, x: Tensor, label: int, batch: int = 32) -> Tensor:
     """Pictures (N, 3, H, W) translated to one label, with code 0."""
-    return torch.cat([model.apply(part, torch.full((len(part),), label)).cpu() for part in x.split(batch)])
+    return torch.cat([model.apply(part, torch.full((len(part),), label)).cpu() for part in torch.split(x, batch)])

@@ -44,4 +44,6 @@ def read_log(path: Path) -> list[dict[str, str]]:
         return []
     text = path.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
-    return [row for row in csv.DictReader(io.StringIO(whole)) if row["step"].isdigit() and None not in row.values()]
+    return [
+        row for row in csv.DictReader(io.StringIO(whole)) if row.get("step", "").isdigit() and None not in row.values()
+    ]

@@ -1,7 +1,8 @@
 """The folder of a run: what lies where, never overwritten, and which one is the latest.
 
-    runs/NAME/  recipe.yaml  environment.json  metrics.csv  figures.csv  samples/  checkpoints/  model/  best/  report.html
-    runs/latest                                                          points to the newest run
+runs/NAME/     recipe.yaml  environment.json  metrics.csv  figures.csv  report.html
+               samples/  checkpoints/  model/  best/
+runs/latest    points to the newest run
 """
 
 import os

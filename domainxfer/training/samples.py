@@ -67,7 +67,7 @@ class NoiseSamples:
     def draw(self, model: NetworkModel) -> Image.Image:
         """The grid."""
         if not self.labels:
-            return titled_grid(list(model.apply(self.noise, None).cpu().split(self.rows)), None)
+            return titled_grid(list(torch.split(model.apply(self.noise, None).cpu(), self.rows)), None)
         columns = [model.apply(self.noise, torch.full((self.rows,), k)).cpu() for k in range(self.labels)]
         names = model.domains or [str(k) for k in range(self.labels)]
         return titled_grid(columns, list(names))
@@ -96,4 +96,3 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     picture.save(buffer, "png")
     with written_whole(path) as part:
         part.write_bytes(buffer.getvalue())
-

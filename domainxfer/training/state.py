@@ -5,7 +5,7 @@ the data follows from the step. Plain types and tensors only, read with ``weight
 """
 
 import copy
-import pickle
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,9 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("step_*.pt") if re.fullmatch(r"step_\d{7,}\.pt", p.name))
 
 
-def save_checkpoint(folder: Path, stepper: Stepper, average: MovingAverage, step: int, extra: dict[str, Any], keep: int) -> Path:
+def save_checkpoint(
+    folder: Path, stepper: Stepper, average: MovingAverage, step: int, extra: dict[str, Any], keep: int
+) -> Path:
     """Write the checkpoint after ``step`` steps, then remove all but the ``keep`` newest.
 
     Args:
@@ -72,9 +74,12 @@ def save_checkpoint(folder: Path, stepper: Stepper, average: MovingAverage, step
         "extra": extra,
     }
     path = checkpoint_path(folder, step)
+    buffer = io.BytesIO()  # torch's own file writer hides a full disk behind a RuntimeError
+    torch.save(state, buffer)
     with written_whole(path) as part:
-        torch.save(state, part)
-    for old in checkpoints(folder)[:-keep]:
+        part.write_bytes(buffer.getbuffer())
+    # A later one can only be damaged (the run went on from before it): it must not push this one out.
+    for old in [other for other in checkpoints(folder) if other <= path][:-keep]:
         old.unlink(missing_ok=True)
     return path
 
@@ -89,11 +94,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise explain_os_error(error, "read", path) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged bytes can make the reader trip over anything
         raise DomainxferError(
             f"{path} is no checkpoint of domainxfer, or damaged: refused unread; remove it to go on from the one before"
         ) from error
-    if not isinstance(state, dict) or "format" not in state:
+    if not isinstance(state, dict) or not isinstance(state.get("format"), int):
         raise DomainxferError(f"{path} is no checkpoint of domainxfer; remove it to go on from the one before")
     if state["format"] > FORMAT:
         raise DomainxferError(f"{path} was written by a newer domainxfer: pip install --upgrade domainxfer")

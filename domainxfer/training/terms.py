@@ -101,7 +101,8 @@ def build_terms(objective: Objective) -> dict[Phase, list[Term]]:
         "generator": objective.generator,
         "info": objective.info,
     }
-    return {phase: [_build(phase, *item) for item in terms.items() if item[1].weight] for phase, terms in chosen.items()}
+    built = {phase: [_build(phase, *item) for item in terms.items()] for phase, terms in chosen.items()}
+    return {phase: [term for term in terms if term.settings.weight] for phase, terms in built.items()}
 
 
 def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
@@ -138,7 +139,7 @@ def _imported(name: str, where: str) -> Callable[..., Tensor]:
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError, ValueError) as error:
         raise UsageError(f"{where}: cannot import it ({error}); is its folder on PYTHONPATH?") from error
     if not callable(found):
         raise UsageError(f"{where}: {name} is not a function")

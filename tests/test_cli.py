@@ -1,0 +1,200 @@
+"""The command line, mostly in this process; tests/test_cli_process.py starts real ones."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from domainxfer.cli import main
+
+
+@pytest.fixture
+def run(monkeypatch, capfd, tmp_path):
+    """Call the command with arguments; returns (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DOMAINXFER_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["domainxfer", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def one_line(text: str) -> str:
+    """The error that was printed, checked to be one line without a traceback."""
+    lines = [line for line in text.strip().splitlines() if line.startswith("domainxfer: ")]
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
+
+
+def pictures(folder: Path, count: int, size: int = 40, seed: int = 0) -> None:
+    """Fill a folder with noisy pictures."""
+    folder.mkdir(parents=True)
+    numbers = np.random.default_rng(seed)
+    for i in range(count):
+        Image.fromarray(numbers.integers(0, 255, (size, size, 3), np.uint8)).save(folder / f"{i}.png")
+
+
+def test_version(run):
+    code, out, _ = run("--version")
+    assert code == 0
+    assert out.startswith("domainxfer ")
+
+
+def test_a_misspelt_command_is_a_usage_error_with_a_suggestion(run):
+    code, _, err = run("trian", "demo")
+    assert code == 2
+    assert "train" in err
+
+
+def test_train_without_data(run):
+    code, _, err = run("train")
+    assert code == 2
+    assert "domainxfer train demo" in one_line(err)
+
+
+def test_unknown_data_set_suggests_the_nearest(run):
+    code, _, err = run("train", "horse2zebras")
+    assert code == 2
+    assert "horse2zebra" in one_line(err)
+
+
+def test_no_data_offline_says_where_it_looked_and_what_to_bring(run, tmp_path):
+    code, _, err = run("train", "horse2zebra", "--offline", "--data-root", str(tmp_path / "pictures"))
+    assert code == 1
+    line = one_line(err)
+    assert str(tmp_path / "pictures") in line
+    assert "horse2zebra.zip" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_empty_folder(run, tmp_path):
+    (tmp_path / "mine").mkdir()
+    code, _, err = run("train", "./mine")
+    assert code == 1
+    assert "mine" in one_line(err)
+
+
+def test_one_domain_only(run, tmp_path):
+    pictures(tmp_path / "mine" / "cats", 5)
+    code, _, err = run("train", "./mine")
+    assert code == 1
+    assert "cats" in one_line(err)
+
+
+def test_missing_folder(run):
+    code, _, err = run("train", "./nothing-here")
+    assert code in (1, 2)
+    assert "nothing-here" in one_line(err)
+
+
+@pytest.mark.parametrize(
+    ("setting", "hint"),
+    [
+        ("data.sise=64", "'size'"),
+        ("objective.generator.cicle=3", "'cycle'"),
+        ("objective.critic.r1.gama=3", "'gamma'"),
+        ("training.steps=many", "training.steps"),
+        ("nonsense", "name.of.setting=value"),
+        ("data.augment=[{name: HorizontalFlop}]", "HorizontalFlip"),
+        ("training.extractor=gabour", "gabor"),
+    ],
+)
+def test_misspelt_settings_are_usage_errors(run, tmp_path, setting, hint):
+    for domain in ("a", "b"):
+        pictures(tmp_path / "mine" / domain, 4)
+    code, _, err = run("train", "./mine", "--set", setting)
+    assert code == 2
+    assert hint in one_line(err)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("text", ["soon", "", "-5m", "5x"])
+def test_max_time_is_checked(run, text):
+    code, _, err = run("train", "demo", f"--max-time={text}")
+    if text:
+        assert code == 2
+        assert "20m" in one_line(err)
+
+
+def test_max_time_is_understood():
+    from domainxfer.cli_train import seconds
+
+    assert [seconds(t) for t in ("90s", "20m", "2h", "1h30m", "5", "1.5h")] == [90, 1200, 7200, 5400, 300, 5400]
+
+
+def test_resume_without_runs(run):
+    code, _, err = run("train", "--resume")
+    assert code == 1
+    assert "domainxfer train DATA" in one_line(err)
+
+
+def test_resume_refuses_what_would_be_another_run(run):
+    code, _, err = run("train", "--resume", "--mode", "generate")
+    assert code == 2
+    assert "--resume" in one_line(err)
+
+
+def test_bad_names(run):
+    code, _, err = run("train", "demo", "--names", "horse")
+    assert code == 2
+    assert "A=horse" in one_line(err)
+
+
+def test_translate_without_any_model(run, tmp_path):
+    pictures(tmp_path / "in", 1)
+    code, _, err = run("translate", "in/0.png", "--to", "zebra")
+    assert code == 1
+    assert "domainxfer train" in one_line(err)
+
+
+def test_translate_with_a_folder_that_is_no_model(run, tmp_path):
+    pictures(tmp_path / "in", 1)
+    code, _, err = run("translate", "in/0.png", "--to", "zebra", "--model", "in")
+    assert code == 1
+    assert "config.json" in one_line(err)
+
+
+def test_translate_checks_the_code(run, tmp_path):
+    code, _, err = run("translate", "x.png", "--to", "zebra", "--code", "a,b")
+    assert code == 2
+    assert "0.5,-1" in one_line(err)
+
+
+def test_the_list_of_data_sets(run):
+    code, out, _ = run("data", "list")
+    assert code == 0
+    assert "horse2zebra" in out
+    assert "demo" in out
+
+
+def test_data_check_names_the_broken_picture_and_fails(run, tmp_path):
+    for number, domain in enumerate(("a", "b")):
+        pictures(tmp_path / "mine" / domain, 6, seed=number)
+    (tmp_path / "mine" / "a" / "broken.png").write_bytes(b"no picture")
+    code, out, _ = run("data", "check", "./mine", "--size", "32")
+    assert code == 1
+    assert "broken.png" in out
+
+
+def test_no_runs_yet(run):
+    code, out, _ = run("runs")
+    assert code == 0
+    assert "domainxfer train demo" in out
+
+
+def test_doctor_says_what_is_used(run):
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert "bf16" in out
