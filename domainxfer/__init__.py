@@ -1,8 +1,8 @@
 """domainxfer: moves pictures between domains with one network, learned from unpaired examples.
 
-    import domainxfer
-    model = domainxfer.load("runs/horse2zebra-1")
-    model.translate(image, to="zebra").save("zebra.png")
+import domainxfer
+model = domainxfer.load("runs/horse2zebra-1")
+model.translate(image, to="zebra").save("zebra.png")
 """
 
 from typing import TYPE_CHECKING

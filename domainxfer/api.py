@@ -1,7 +1,7 @@
 """What Python users import: `train()`, `load()`, and a `Model` that translates pictures.
 
-    import domainxfer
-    zebra = domainxfer.load("runs/horse2zebra-1").translate(image, to="zebra")
+import domainxfer
+zebra = domainxfer.load("runs/horse2zebra-1").translate(image, to="zebra")
 """
 
 import functools
@@ -276,9 +276,7 @@ def _is_of(run: RunFolder, name: str) -> bool:
 def _refuse_new_sizes(old: Recipe, new: Recipe) -> None:
     for part in ("generator", "critic", "data", "mode"):
         if getattr(old, part) != getattr(new, part):
-            raise UsageError(
-                f"--resume cannot change {part}: it would be another run; start one with --init-from to go on from its weights"
-            )
+            raise UsageError(f"--resume cannot change {part}: that is another run; start one with --init-from")
 
 
 @functools.lru_cache(maxsize=4)
@@ -312,4 +310,6 @@ def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> 
             return run.path, found
         known.update(found.domains)
     have = f"; finished runs in {runs} know {', '.join(sorted(known))}" if known else f"; no finished run in {runs}"
-    raise DomainxferError(f"no model that makes {to!r}{have}. Train one (domainxfer train DATA) or name it with --model")
+    raise DomainxferError(
+        f"no model that makes {to!r}{have}. Train one (domainxfer train DATA) or name it with --model"
+    )

@@ -23,7 +23,9 @@ app.add_typer(data_app, name="data")
 
 DataRoot = Annotated[
     Path | None,
-    typer.Option(help="Folder in which data sets are looked for first. [default: $DOMAINXFER_DATA, ./datasets, the cache]"),
+    typer.Option(
+        help="Folder in which data sets are looked for first. [default: $DOMAINXFER_DATA, ./datasets, the cache]"
+    ),
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
 Names = Annotated[str | None, typer.Option(help="Names of the domains: A=horse,B=zebra.")]
@@ -66,7 +68,9 @@ def train(
 ) -> None:
     """Learn to move pictures between the domains of DATA. Try: domainxfer train demo"""
     if data is None and not resume:
-        raise UsageError("train what? Name a data set or a folder: domainxfer train demo (domainxfer data list has them)")
+        raise UsageError(
+            "train what? Name a data set or a folder: domainxfer train demo (domainxfer data list has them)"
+        )
     if run is not None and not resume:
         raise UsageError(f"unexpected word {run!r}; a run is named with --resume")
     if nproc > 1 and "RANK" not in os.environ:
@@ -103,10 +107,16 @@ def train(
 def translate(
     paths: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, or - for standard input.")],
     to: Annotated[str, typer.Option(help="Domain to translate to, or all for a contact sheet.")],
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Model or run. [default: latest run that knows it]")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File or folder; - for standard output.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model or run. [default: latest run that knows it]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File or folder; - for standard output.")
+    ] = None,
     strength: Annotated[float, typer.Option(help="0 none, 1 as learned, up to 2 exaggerated.")] = 1.0,
-    code: Annotated[str | None, typer.Option(help="Variation within the domain: numbers in [-1, 1], e.g. 0.5,-1.")] = None,
+    code: Annotated[
+        str | None, typer.Option(help="Variation within the domain: numbers in [-1, 1], e.g. 0.5,-1.")
+    ] = None,
     like: Annotated[Path | None, typer.Option(help="Take the variation from this picture.")] = None,
     mask: Annotated[Path | None, typer.Option(help="Picture: white is changed, black is left.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Scale (shorter side, px) at which to translate.")] = None,

@@ -49,14 +49,19 @@ def show_doctor(data_root: Path | None) -> None:
     table = Table(show_header=False)
     table.add_row("domainxfer", __version__)
     table.add_row("python, torch", f"{platform.python_version()}, {torch.__version__}")
-    table.add_row("device", torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads")
-    table.add_row("bf16", "computed by the hardware: used" if pays_bf16(device) else "not computed by the hardware: fp32 is used")
+    table.add_row(
+        "device", torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    )
+    table.add_row(
+        "bf16", "computed by the hardware: used" if pays_bf16(device) else "not computed by the hardware: fp32 is used"
+    )
     for module, extra, what in (
         ("efficientnet_lite_pytorch", "metrics", "the extractor of the held-out figures"),
         ("pyarrow", "hub", "second source of the data sets"),
     ):
         there = importlib.util.find_spec(module) is not None
-        table.add_row(f"extra [{extra}]", f"{what}: {'there' if there else f"missing; pip install 'domainxfer[{extra}]'"}")
+        missing = f"missing; pip install 'domainxfer[{extra}]'"
+        table.add_row(f"extra [{extra}]", f"{what}: {'there' if there else missing}")
     for root in data_roots(data_root):
         table.add_row("data is looked for in", f"{root}{'' if root.is_dir() else ' (not there)'}")
     here = [name for name in list_cards() if find_card_folder(load_card(name), data_root)]
@@ -78,7 +83,13 @@ def show_cards(data_root: Path | None) -> None:
 
 def fetch_shown(name: str, data_root: Path | None, *, offline: bool) -> None:
     """Fetch a data set with a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(name, total=None)
 

@@ -41,14 +41,12 @@ class TrainCommand:
 
     def dry_run(self, data: str, **arguments: Any) -> int:
         """Build, do two steps, print what a run would cost."""
-        found = dry_run(
-            data, changes=self.changes, offline=self.offline, cpu=self.cpu, listener=Listener(say=self._say), **arguments
-        )
-        self._say(
-            f"generator {found.generator_parameters / 1e6:.2f} M, critic {found.critic_parameters / 1e6:.2f} M parameters; "
-            f"{found.device}, {found.precision}"
-        )
-        self._say(f"{found.seconds_a_step:.2f} s a step, {found.steps} steps: about {found.hours:.1f} h; peak memory {found.memory_mb:.0f} MB")
+        listener = Listener(say=self._say)
+        found = dry_run(data, changes=self.changes, offline=self.offline, cpu=self.cpu, listener=listener, **arguments)
+        sizes = f"generator {found.generator_parameters / 1e6:.2f} M, critic {found.critic_parameters / 1e6:.2f} M"
+        self._say(f"{sizes} parameters; {found.device}, {found.precision}")
+        hours = f"{found.seconds_a_step:.2f} s a step, {found.steps} steps: about {found.hours:.1f} h"
+        self._say(f"{hours}; peak memory {found.memory_mb:.0f} MB")
         self._say("  ".join(f"{name} {value:.3g}" for name, value in found.parts.items()))
         self._say("dry run: nothing was written")
         return 0
@@ -145,7 +143,12 @@ class _Display:
                 cells += [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:.0f} %"]
             if pair in truth:
                 t = truth[pair]
-                cells += [f"{t.psnr_inside:.2f}", f"{t.psnr_inside_nothing:.2f}", f"{t.gain:+.2f}", f"{t.change_outside:.4f}"]
+                cells += [
+                    f"{t.psnr_inside:.2f}",
+                    f"{t.psnr_inside_nothing:.2f}",
+                    f"{t.gain:+.2f}",
+                    f"{t.change_outside:.4f}",
+                ]
             table.add_row(*cells)
         self.console.print(table)
 

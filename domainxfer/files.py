@@ -21,6 +21,7 @@ def explain_os_error(error: OSError, doing: str, path: Path) -> DomainxferError:
         errno.EROFS: "that file system is read-only; choose another folder",
         errno.ENOENT: "there is no such file or folder",
         errno.ENOTDIR: "a part of that path is a file, not a folder",
+        errno.EEXIST: "a part of that path is a file, not a folder",  # what mkdir says
         errno.EISDIR: "that is a folder, not a file",
     }
     reason = hints.get(error.errno or 0, error.strerror or str(error))

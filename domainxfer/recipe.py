@@ -36,7 +36,7 @@ class DataSettings(Settings):
         1.125, ge=1, le=4, description="pictures are loaded this much larger than size, room for the random crop"
     )
     augment: tuple[Transform, ...] = Field(
-        (Transform(name="HorizontalFlip", p=0.5),),  # type: ignore[call-arg]
+        (Transform(name="HorizontalFlip", p=0.5),),
         description="Albumentations transforms after the random crop",
     )
     validation_share: float = Field(0.1, gt=0, lt=1, description="part of train held out for every choice")
@@ -165,9 +165,9 @@ class Recipe(Settings):
     def _consistent(self) -> "Recipe":
         if self.mode == "translate" and self.data.batch % 2 and self.generator.labels == 2:
             raise ValueError("data.batch: two domains need an even batch, so that each real has a fake of its label")
-        if self.data.size % 2**self.critic.depth:
+        if self.data.size % 2 or self.data.size < 2**self.critic.depth:
             raise ValueError(
-                f"data.size: {self.data.size} must be a multiple of {2**self.critic.depth} (2 to the critic's depth)"
+                f"data.size: {self.data.size} must be even and at least {2**self.critic.depth} (2 to the critic's depth)"
             )
         return self
 

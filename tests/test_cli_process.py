@@ -164,7 +164,7 @@ def test_dry_run_writes_nothing(home):
 
 
 def test_two_processes_train_what_one_trains(home):
-    """After 3 steps with the same total batch the losses agree within 1e-5, SimGAN's too, whose groups span the batch."""
+    """With the same total batch the losses agree within 1e-5, SimGAN's too, whose groups span the batch."""
     options = [
         *("--steps", "3", "--set", "training.precision=fp32", "--set", "objective.generator.simgan=1"),
         *("--set", "objective.critic.simgan=0.1", "--set", "data.batch=8", "--set", "objective.critic.r1.every=1"),

@@ -1,4 +1,4 @@
-"""The report of hand-made run folders: what is in it, that it is well-formed, and that nothing slips through unescaped."""
+"""Reports of hand-made run folders: what is in them, well-formed, and nothing of the user unescaped."""
 
 import json
 import re

@@ -5,6 +5,7 @@ in every epoch. Here the pipeline is seeded anew for each picture, from its plac
 """
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ def _build(albumentations: Any, transform: Transform) -> Any:
             f"data.augment: albumentations has no {transform.name!r}.{did_you_mean(transform.name, known)}"
         )
     try:
-        return getattr(albumentations, transform.name)(**transform.arguments)
-    except (TypeError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Argument")  # a misspelt one only earns a warning there
+            return getattr(albumentations, transform.name)(**transform.arguments)
+    except (TypeError, ValueError, UserWarning) as error:
         raise UsageError(f"data.augment: {transform.name}: {str(error).splitlines()[0]}") from error

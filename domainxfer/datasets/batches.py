@@ -7,6 +7,7 @@ any number of processes see the same data.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import lcm
 from typing import Any
 
 import cv2
@@ -53,6 +54,11 @@ class Planner:
         domains = len(self.sizes)
         drawn = step * self.batch + np.arange(self.batch)  # how many pictures the run has drawn before each of these
         y_real, nth = drawn % domains, drawn // domains
+        if domains > self.batch:
+            # No room for all: labels that follow each other meet in a batch, and the order changes so that all do. Both
+            # a batch and a turn of all labels lie within one order.
+            turn = step * self.batch // lcm(domains, self.batch)
+            y_real = permutation(domains, self.seed, "label order", turn)[y_real]
         picks = np.array([self._pick(label, n) for label, n in zip(y_real.tolist(), nth.tolist(), strict=True)])
         return Plan(y_real, picks, deranged(y_real, draw(self.seed, "targets", step)))
 
@@ -184,7 +190,9 @@ class LoadedPictures:
                 if sum_of_bytes(self.kept) > budget:
                     break
                 chunk = range(start, min(start + 64, len(pictures)))
-                self.kept += [array for array in pool.map(self._load, chunk) if array is not None]
+                self.kept += [
+                    array for array in map(self._named_if_bad, pool.map(self._load, chunk)) if array is not None
+                ]
                 loaded = chunk.stop
         self.later = range(loaded, len(pictures))
         if not self.kept:
@@ -197,16 +205,21 @@ class LoadedPictures:
         """(H, W, 3) uint8, shorter side `size`."""
         if index < len(self.kept):
             return self.kept[index]
-        array = self._load(self.later[index - len(self.kept)])
+        array = self._named_if_bad(self._load(self.later[index - len(self.kept)]))
         return self.kept[0] if array is None else array
 
-    def _load(self, index: int) -> np.ndarray | None:
+    def _load(self, index: int) -> np.ndarray | PictureError:
         try:
             return shrink(self.pictures[index], self.size)
         except PictureError as error:
-            if str(error) not in self.bad:
-                self.bad.append(str(error))
-            return None
+            return error
+
+    def _named_if_bad(self, loaded: np.ndarray | PictureError) -> np.ndarray | None:
+        if not isinstance(loaded, PictureError):
+            return loaded
+        if str(loaded) not in self.bad:
+            self.bad.append(str(loaded))
+        return None
 
 
 def sum_of_bytes(arrays: list[np.ndarray]) -> int:

@@ -61,7 +61,10 @@ class Generator(nn.Module):
             Images (B, C, H, W), fp32. With output "change" they may leave [-1, 1] a little; clamp them for display.
         """
         condition = self.condition(content, label, code)
-        x = self.enter(content, condition) if isinstance(self.enter, NoiseHead) else self.enter(content)
+        if isinstance(self.enter, NoiseHead):
+            x = self.enter(content, condition, layout_of(self.exit.conv.weight))
+        else:
+            x = self.enter(content)
         for block in self.blocks:
             x = block(x, condition)
         for up in self.ups:
@@ -115,8 +118,14 @@ class NoiseHead(nn.Module):
             ConditionedBlock(config.width, CONDITION_SIZE, config.norm) for _ in range(doublings)
         )
 
-    def forward(self, noise: Tensor, condition: Tensor) -> Tensor:
-        x: Tensor = self.linear(noise).view(-1, self.width, self.grid, self.grid)
+    def forward(self, noise: Tensor, condition: Tensor, layout: torch.memory_format) -> Tensor:
+        x: Tensor = self.linear(noise).view(-1, self.width, self.grid, self.grid).contiguous(memory_format=layout)
         for block in self.steps:
             x = blur(F.interpolate(block(x, condition), scale_factor=2, mode="nearest"))
         return x
+
+
+def layout_of(weight: Tensor) -> torch.memory_format:
+    """The memory format of a convolution's weight, which pictures had better share."""
+    last = weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format

@@ -35,14 +35,14 @@ def describe(processes: Processes, bf16: bool, memory_format: torch.memory_forma
         "data": {
             "name": data.name,
             "domains": list(data.domains),
-            **{split: [len(pictures) for pictures in getattr(data, split)] for split in ("train", "validation", "test")},
+            **{
+                split: [len(pictures) for pictures in getattr(data, split)] for split in ("train", "validation", "test")
+            },
         },
     }
 
 
-def write(
-    path: Path, processes: Processes, bf16: bool, memory_format: torch.memory_format, data: DomainData
-) -> None:
+def write(path: Path, processes: Processes, bf16: bool, memory_format: torch.memory_format, data: DomainData) -> None:
     """Write ``environment.json``."""
     write_text(path, json.dumps(describe(processes, bf16, memory_format, data), indent=2) + "\n")
 

@@ -10,6 +10,7 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     counts = ", ".join(
         f"{name} {len(pictures)}" for name, pictures in zip(data.domains or ("pictures",), data.train, strict=False)
     )
+    domains = f"{len(data.domains)} domains ({', '.join(data.domains)})" if data.domains else "unlabelled pictures"
     use = (
         f"domainxfer translate PICTURE --to {data.domains[-1]} --model FOLDER"
         if recipe.mode == "translate"
@@ -17,10 +18,12 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     )
     return f"""# {recipe.card or data.name}
 
-A domainxfer {__version__} model: one generator for {len(data.domains) or "no"} domains ({", ".join(data.domains) or "unlabelled"}).
+A domainxfer {__version__} model: one generator for {domains}.
 
-- training pictures: {counts}; {recipe.data.size} px, batches of {recipe.data.batch}, {step} steps, seed {recipe.training.seed}
-- weights: moving average of the generator (`model.safetensors`); `critic.safetensors` labels pictures and lets others go on
+- training pictures: {counts}; {recipe.data.size} px, batches of {recipe.data.batch}, {step} steps,
+  seed {recipe.training.seed}
+- weights: moving average of the generator (`model.safetensors`); `critic.safetensors` labels pictures and lets others
+  go on training
 - figures: `figures.csv` of the run
 - the licence of the training data holds for what the model makes of it
 

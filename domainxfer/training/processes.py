@@ -41,7 +41,7 @@ class Processes:
         """The rows of all processes, in order of rank; gradients flow back into this process's rows."""
         if self.count == 1:
             return tensor
-        gathered: Tensor = _GatherRows.apply(tensor, self.rank, self.count)  # type: ignore[no-untyped-call]
+        gathered: Tensor = _GatherRows.apply(tensor, self.rank, self.count)
         return gathered
 
     def mean(self, values: Tensor) -> Tensor:

@@ -89,9 +89,7 @@ class Run:
             )
         device, precision = processes.device, recipe.training.precision
         self.bf16 = precision == "bf16" or (precision == "auto" and pays_bf16(device))
-        self.memory_format = (
-            torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last
-        )
+        self.memory_format = torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last
         torch.manual_seed(recipe.training.seed)
         generator, critic = Generator(recipe.generator), Critic(recipe.critic)
         for network in (generator, critic):
@@ -213,7 +211,15 @@ class Run:
 
     def _open_books(self, folder: RunFolder) -> None:
         names = [f"{phase}/{term.name}" for phase, terms in self.stepper.terms.items() for term in terms]
-        extra = ["score/real", "score/fake", "score/spread", "change", "learning_rate", "pictures_per_second", "seconds"]
+        extra = [
+            "score/real",
+            "score/fake",
+            "score/spread",
+            "change",
+            "learning_rate",
+            "pictures_per_second",
+            "seconds",
+        ]
         self._log_book = LogBook(folder.metrics, names + extra, self.step)
         columns = ["split", "source", "target", "extractor", "digest", "pictures", "kid", "ceiling", "floor"]
         truth = ["psnr_inside", "psnr_inside_nothing", "change_outside", "change_inside"]

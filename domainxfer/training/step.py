@@ -1,12 +1,12 @@
 """One training step, phase by phase.
 
-    critic phase      adversarial(real, fake) + label(real, where known) + penalty              -> critic
-    generator phase   adversarial(real, fake) + cycle + identity + simgan + yours               -> generator
-    info phase        label(fake) + code(fake)                                                  -> generator, critic's heads
+    critic phase      adversarial(real, fake) + label(real, where known) + penalty    -> critic
+    generator phase   adversarial(real, fake) + cycle + identity + simgan + yours     -> generator
+    info phase        label(fake) + code(fake)                                        -> generator, critic's heads
 
 The info phase rides on the generator's pass: the rest of the critic is frozen there, and the adversarial terms do not
-reach its label and code heads, so one backward gives both their gradients. With an optimizer of its own (`info_lr`) it is
-a pass of its own. Where labels are known, the label head learns from reals alone unless the recipe says otherwise.
+reach its label and code heads, so one backward gives both their gradients. With an optimizer of its own (`info_lr`) it
+is a pass of its own. Where labels are known, the label head learns from reals alone unless the recipe says otherwise.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ class Stepper:
         real = p.view(batch.x_real, p.y_of_reals)
         if p.recipe.generator.code_size:
             p.own_code = real.code.detach().clamp(-1, 1)  # already here: spares the pass a forward
-        # The generator phase goes on with these very fakes: their graph holds the generator only, which does not move now.
+        # The generator phase goes on with these very fakes: their graph holds the generator only, which stays put here.
         with torch.set_grad_enabled(graph_is_used):
             x_fake = p.x_fake
         x_fake = x_fake.detach()
@@ -126,9 +126,7 @@ class Stepper:
 
     def _pass(self, batch: Batch) -> Pass:
         same = any("x_same" in term.needs for terms in self.terms.values() for term in terms)
-        return Pass(
-            self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same
-        )
+        return Pass(self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same)
 
     def _scope(self, p: Pass, x_fake: Tensor, real_view, fake_view) -> Scope:  # type: ignore[no-untyped-def]
         batch, made = p.batch, Scope({"real": real_view, "fake": fake_view})

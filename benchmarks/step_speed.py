@@ -1,0 +1,150 @@
+"""How fast is the training step, and how much of what the machine can do does it use?
+
+    python benchmarks/step_speed.py [--sizes 64 128] [--seconds 20] [--batch 8] [--threads N] [--markdown]
+
+The step is that of the default translation recipe (two domains), whole; its batches lie in memory, so that loading is
+not in the figures. Its floating-point operations (convolutions and matrix products) are averaged over the period of the
+lazy penalty and set against the peak: what a 3x3 convolution of 128 channels reaches here, forward and backward, batch
+16, 32 x 32 px, channels last, in the same number format.
+"""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from domainxfer.datasets.batches import Batch
+from domainxfer.models.critic import Critic
+from domainxfer.models.generator import Generator
+from domainxfer.models.precision import pays_bf16
+from domainxfer.recipe import Recipe, override
+from domainxfer.training.processes import Processes
+from domainxfer.training.step import Stepper
+
+DOMAINS = 2
+PRECISIONS = ("fp32", "bf16")
+HEAD = ("px", "format", "images/s", "ms a step", "GFLOP a step", "GFLOP/s", "of the peak")
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description="Speed of the training step, and its share of the convolution peak.")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128], help="sides of the pictures, px")
+    parser.add_argument("--seconds", type=float, default=20.0, help="each measurement lasts at least so long")
+    parser.add_argument("--batch", type=int, default=8, help="pictures in a batch")
+    parser.add_argument("--threads", type=int, help="CPU threads; PyTorch's choice without it")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    processes = Processes()
+    device = processes.device
+    peaks = {name: convolution_peak(device, name == "bf16", options.seconds / 4) for name in PRECISIONS}
+    rows = [
+        step_speed(size, precision, options.batch, processes, options.seconds, peaks[precision])
+        for size in options.sizes
+        for precision in PRECISIONS
+    ]
+    cpu = f"{platform.machine()} CPU ({torch.backends.cpu.get_cpu_capability()}), {torch.get_num_threads()} threads"
+    print(torch.cuda.get_device_name() if device.type == "cuda" else cpu)
+    peaks_shown = ", ".join(f"{name} {peak / 1e9:.0f} GFLOP/s" for name, peak in peaks.items())
+    print(f"torch {torch.__version__}; batches of {options.batch}; convolution peak: {peaks_shown}")
+    if not pays_bf16(device):
+        print("bf16 is emulated on this hardware; training's precision `auto` chooses fp32 here")
+    print_table([HEAD, *rows], options.markdown)
+
+
+def convolution_peak(device: torch.device, bf16: bool, seconds: float) -> float:
+    """Operations a second of a 3x3 convolution, forward and backward."""
+    dtype, layout = torch.bfloat16 if bf16 else torch.float32, torch.channels_last
+    layer = nn.Conv2d(128, 128, 3, padding=1, bias=False).to(device, dtype, memory_format=layout)
+    x = torch.randn(16, 128, 32, 32).to(device, dtype, memory_format=layout).requires_grad_()
+    gradient = torch.randn_like(layer(x))
+    convolve = lambda number: layer(x).backward(gradient)
+    return counted(convolve, 1) / timed(convolve, 1, seconds, device)
+
+
+def step_speed(size: int, precision: str, batch: int, processes: Processes, seconds: float, peak: float) -> list[str]:
+    """A row of the table: the step of the default recipe, counted and timed."""
+    recipe = override(Recipe(), {"data": {"size": size, "batch": batch}}).resolved(DOMAINS)
+    torch.manual_seed(0)
+    generator, critic = Generator(recipe.generator), Critic(recipe.critic)
+    for network in (generator, critic):
+        network.to(processes.device, memory_format=torch.channels_last)
+    stepper = Stepper(generator, critic, recipe, processes, bf16=precision == "bf16")
+    batches = [random_batch(size, batch, processes.device)] * stepper.batches_a_step
+    period = max(term.settings.every for terms in stepper.terms.values() for term in terms)
+    step = lambda number: stepper(batches, number)
+    operations = counted(step, period)
+    lasted = timed(step, period, seconds, processes.device)
+    rate = operations / lasted
+    numbers = [f"{batch / lasted:.1f}", f"{1e3 * lasted:.0f}", f"{operations / 1e9:.1f}", f"{rate / 1e9:.0f}"]
+    return [str(size), precision, *numbers, f"{100 * rate / peak:.0f} %"]
+
+
+def random_batch(size: int, batch: int, device: torch.device) -> Batch:
+    """Pictures of noise; labels take turns, and each picture goes to the next domain."""
+    x, y, places = torch.rand(batch, 3, size, size) * 2 - 1, torch.arange(batch) % DOMAINS, list(range(batch))
+    here = Batch(0, places, x, y, x.roll(1, 0), y.roll(1), places[-1:] + places[:-1])
+    return here.to(device, torch.channels_last)
+
+
+class OperationCounter(TorchDispatchMode):
+    """Adds up operations by PyTorch's formulas; its own counter also hooks modules, which gradient penalties forbid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.formulas, self.total = FlopCounterMode(display=False).flop_registry, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count it."""
+        out = func(*args, **(kwargs or {}))
+        if func.overloadpacket in self.formulas:
+            self.total += self.formulas[func.overloadpacket](*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def counted(work: Callable[[int], None], period: int) -> float:
+    """Floating-point operations of a call, averaged over calls 0 .. period - 1."""
+    with OperationCounter() as counter:
+        for number in range(period):
+            work(number)
+    return counter.total / period
+
+
+def timed(work: Callable[[int], None], period: int, seconds: float, device: torch.device) -> float:
+    """Seconds of a call, averaged over whole periods; the counting before it has warmed everything up."""
+    began, calls = now(device), 0
+    while calls == 0 or now(device) - began < seconds:
+        for number in range(period):
+            work(number)
+        calls += period
+    return (now(device) - began) / calls
+
+
+def now(device: torch.device) -> float:
+    """The clock, once all work is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def print_table(rows: Sequence[Sequence[str]], markdown: bool) -> None:
+    """Print an empty line, and rows in columns, the first as the head."""
+    print()
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for number, row in enumerate(rows):
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        print(f"| {' | '.join(cells)} |" if markdown else "  ".join(cells))
+        if markdown and number == 0:
+            print("|" + "---:|" * len(row))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,305 @@
+"""Batches: balanced, deranged, complete, and the same for any number of workers and processes."""
+
+import pickle
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from domainxfer.datasets.batches import (
+    Batch,
+    BatchSource,
+    LoadedPictures,
+    Planner,
+    batches,
+    centre_crop,
+    deranged,
+    held_out_tensor,
+    shrink,
+    to_tensor,
+)
+from domainxfer.datasets.domain_data import DomainData, PictureArray, PictureFiles
+from domainxfer.draws import draw
+from domainxfer.errors import PictureError
+from domainxfer.recipe import DataSettings
+
+MakeData = Callable[..., DomainData]
+CASES = [(k, b) for k in (2, 3, 4, 7, 13) for b in (2, 4, 5, 7, 8, 12, 13, 26) if k > 2 or b % 2 == 0]
+
+
+def settings(**changes: Any) -> DataSettings:
+    augment = [{"name": "HorizontalFlip", "p": 0.5}, {"name": "ColorJitter", "p": 1.0}]
+    return DataSettings.model_validate({"size": 32, "batch": 6, "augment": augment, **changes})
+
+
+def same(a: Batch, b: Batch) -> bool:
+    return (
+        (a.step, a.positions, a.sources) == (b.step, b.positions, b.sources)
+        and torch.equal(a.x_real, b.x_real)
+        and torch.equal(a.y_real, b.y_real)
+        and torch.equal(a.x_source, b.x_source)
+        and torch.equal(a.y_source, b.y_source)
+    )
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("domains", "batch"), CASES)
+def test_every_batch_is_balanced_and_deranged(domains: int, batch: int) -> None:
+    planner = Planner((5,) * domains, batch, seed=1)
+    seen: Counter[int] = Counter()
+    for step in range(60):
+        plan = planner.plan(step)
+        reals = Counter(plan.y_real.tolist())
+        counts = [reals[label] for label in range(domains)]
+        assert max(counts) - min(counts) <= 1
+        assert sorted(plan.sources.tolist()) == list(range(batch)), "every picture becomes something, once"
+        assert (plan.y_real[plan.sources] != plan.y_real).all(), "no fake from its own label"
+        # Fake i is made for the label of real i, so a label has as many fakes as reals; it gives as many sources.
+        assert Counter(plan.y_real[plan.sources].tolist()) == reals
+        seen.update(reals)
+    assert max(seen.values()) - min(seen[label] for label in range(domains)) <= 1, "the surplus moves on"
+
+
+@pytest.mark.parametrize(("domains", "batch"), [(2, 4), (3, 5), (4, 8), (7, 7), (13, 13), (13, 8), (13, 4), (5, 2)])
+def test_over_many_steps_every_label_becomes_every_other(domains: int, batch: int) -> None:
+    planner = Planner((5,) * domains, batch, seed=2)
+    pairs: Counter[tuple[int, int]] = Counter()
+    for step in range(1500):
+        plan = planner.plan(step)
+        pairs.update(zip(plan.y_real[plan.sources].tolist(), plan.y_real.tolist(), strict=True))
+    assert set(pairs) == {(s, t) for s in range(domains) for t in range(domains) if s != t}
+    assert min(pairs.values()) > 0.35 * max(pairs.values())
+
+
+@pytest.mark.parametrize(
+    ("labels", "apart"), [([0, 0, 1, 1, 2], True), ([0, 1, 1, 0], True), ([0, 0, 0, 1], False), ([0, 0, 0], False)]
+)
+def test_deranged_is_a_permutation_that_keeps_labels_apart_where_it_can(labels: list[int], apart: bool) -> None:
+    y = np.array(labels)
+    for number in range(50):
+        sources = deranged(y, draw(0, "targets", number))
+        assert sorted(sources.tolist()) == list(range(len(y)))
+        assert bool((y[sources] != y).all()) == apart
+
+
+def test_deranged_pairs_pictures_anew() -> None:
+    y = np.arange(8) % 2
+    rows = {tuple(deranged(y, draw(0, "targets", number)).tolist()) for number in range(50)}
+    assert len(rows) > 15
+    assert len(deranged(np.array([], np.int64), draw(0, "targets"))) == 0
+
+
+@pytest.mark.parametrize(("sizes", "batch"), [((7, 5), 4), ((3, 11, 6), 8), ((1, 2), 6), ((9,), 4)])
+def test_each_epoch_visits_each_picture_once_in_a_new_order(sizes: tuple[int, ...], batch: int) -> None:
+    planner = Planner(sizes, batch, seed=3)
+    visits: list[list[int]] = [[] for _ in sizes]
+    for step in range(40):
+        plan = planner.plan(step)
+        for label, pick in zip(plan.y_real.tolist(), plan.picks.tolist(), strict=True):
+            visits[label].append(pick)
+    for size, picks in zip(sizes, visits, strict=True):
+        epochs = [picks[i : i + size] for i in range(0, len(picks) - size + 1, size)]
+        assert len(epochs) >= 2
+        assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
+        if size > 4:
+            assert len({tuple(epoch) for epoch in epochs}) > len(epochs) // 2
+
+
+def test_a_plan_does_not_depend_on_the_plans_before_it() -> None:
+    going, fresh = Planner((7, 5), 4, seed=0), Planner((7, 5), 4, seed=0)
+    plans = [going.plan(step) for step in range(12)]
+    for step in (11, 0, 5, 6):
+        for name in ("y_real", "picks", "sources"):
+            assert np.array_equal(getattr(fresh.plan(step), name), getattr(plans[step], name))
+    other = Planner((7, 5), 4, seed=1)
+    assert any(not np.array_equal(other.plan(step).picks, plans[step].picks) for step in range(12))
+
+
+# --- the tensors ------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_what_the_plan_says(tiny_data: MakeData) -> None:
+    source = BatchSource(tiny_data((7, 5, 6)), settings(), seed=0)
+    for step in range(3):
+        batch, plan = source[step], source.planner.plan(step)
+        assert batch.x_real.shape == batch.x_source.shape == (6, 3, 32, 32)
+        assert batch.x_real.dtype == torch.float32
+        assert batch.x_real.min() >= -1
+        assert batch.x_real.max() <= 1
+        assert batch.y_real.tolist() == plan.y_real.tolist()
+        assert batch.y_real.dtype == batch.y_source.dtype == torch.int64
+        assert batch.sources == plan.sources.tolist()
+        assert torch.equal(batch.y_source, batch.y_real[batch.sources])
+        assert torch.equal(batch.x_source, batch.x_real[batch.sources]), "a source is the very picture beside it"
+        assert (batch.y_source != batch.y_real).all()
+
+
+@pytest.mark.parametrize(("sizes", "batch", "processes"), [((7, 5), 8, 2), ((7, 5, 6), 6, 2), ((7, 5, 6, 4), 8, 4)])
+def test_shares_of_processes_are_the_batch_of_one(
+    tiny_data: MakeData, sizes: tuple[int, ...], batch: int, processes: int
+) -> None:
+    data = tiny_data(sizes)
+    whole = BatchSource(data, settings(batch=batch), seed=4)
+    shares = [BatchSource(data, settings(batch=batch), 4, rank=r, processes=processes) for r in range(processes)]
+    for step in (0, 1, 17):
+        one, parts = whole[step], [share[step] for share in shares]
+        for name in ("x_real", "x_source", "y_real", "y_source"):
+            assert torch.equal(getattr(one, name), torch.cat([getattr(part, name) for part in parts])), name
+        assert one.positions == [p for part in parts for p in part.positions] == list(range(batch))
+        assert one.sources == [s for part in parts for s in part.sources]
+
+
+def test_going_on_from_a_step_gives_the_same_batches(tiny_data: MakeData) -> None:
+    data = tiny_data()
+    going = list(batches(BatchSource(data, settings(), seed=5), range(9), workers=0))
+    again = list(batches(BatchSource(data, settings(), seed=5), range(6, 9), workers=0))
+    assert all(same(a, b) for a, b in zip(going[6:], again, strict=True))
+    other = list(batches(BatchSource(data, settings(), seed=6), range(6, 9), workers=0))
+    assert not any(same(a, b) for a, b in zip(going[6:], other, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_any_number_of_workers_gives_the_same_batches(tiny_data: MakeData) -> None:
+    source = BatchSource(tiny_data(), settings(), seed=7)
+    alone = [source[step] for step in range(3, 9)]
+    for workers in (0, 1, 2):
+        found = list(batches(source, range(3, 9), workers))
+        assert len(found) == 6
+        assert all(same(a, b) for a, b in zip(alone, found, strict=True)), f"{workers} workers"
+
+
+def test_workers_that_are_started_by_spawning_get_the_same_source(tiny_data: MakeData) -> None:
+    """On macOS and Windows the source is pickled for each worker."""
+    source = BatchSource(tiny_data(), settings(), seed=7)
+    before = source[2]
+    assert same(pickle.loads(pickle.dumps(source))[2], before)
+
+
+@pytest.mark.parametrize("steps", [range(0), range(4, 5), range(4, 6), range(2, 9, 3)])
+def test_any_range_of_steps(tiny_data: MakeData, steps: range) -> None:
+    source = BatchSource(tiny_data(), settings(), seed=0)
+    assert [batch.step for batch in batches(source, steps, workers=0)] == list(steps)
+
+
+def test_the_loop_may_stop_in_the_middle(tiny_data: MakeData) -> None:
+    going = batches(BatchSource(tiny_data(), settings(), seed=0), range(100), workers=0)
+    assert next(going).step == 0
+    going.close()  # type: ignore[attr-defined]
+
+
+def test_trouble_while_preparing_reaches_the_loop(tiny_data: MakeData, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = BatchSource(tiny_data(), settings(), seed=0)
+
+    def fail(step: int) -> Batch:
+        raise PictureError("gone")
+
+    monkeypatch.setattr(source.planner, "plan", fail)
+    with pytest.raises(PictureError, match="gone"):
+        list(batches(source, range(3), workers=0))
+
+
+def test_unlabelled_pictures_stand_for_themselves(tiny_data: MakeData) -> None:
+    batch = BatchSource(tiny_data((9,), labelled=False), settings(), seed=0)[1]
+    assert batch.y_real.tolist() == [0] * 6
+    assert sorted(batch.sources) == list(range(6))
+
+
+def test_to_a_memory_format(tiny_data: MakeData) -> None:
+    batch = BatchSource(tiny_data(), settings(), seed=0)[1]
+    moved = batch.to(torch.device("cpu"), torch.channels_last)
+    assert moved.x_real.is_contiguous(memory_format=torch.channels_last)
+    assert moved.x_source.is_contiguous(memory_format=torch.channels_last)
+    assert same(batch, moved)
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def files(folder: Path, count: int, broken: tuple[int, ...] = ()) -> PictureFiles:
+    paths = []
+    for number in range(count):
+        path = folder / f"{number:03d}.png"
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(path)
+        if number in broken:
+            path.write_bytes(path.read_bytes()[:40])
+        paths.append(path)
+    return PictureFiles(paths)
+
+
+def test_a_broken_file_is_skipped_and_named(tmp_path: Path) -> None:
+    pictures = LoadedPictures(files(tmp_path, 6, broken=(2, 5)), 16, budget=2**20)
+    assert len(pictures) == 4
+    assert [int(pictures[i][0, 0, 0]) for i in range(4)] == [0, 1, 3, 4]
+    assert len(pictures.bad) == 2
+    assert "002.png" in pictures.bad[0]
+    assert "005.png" in pictures.bad[1]
+
+
+def test_a_domain_of_broken_files_only(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=r"000\.png"):
+        LoadedPictures(files(tmp_path, 2, broken=(0, 1)), 16, budget=2**20)
+
+
+def test_a_domain_of_nothing() -> None:
+    with pytest.raises(PictureError, match="no pictures"):
+        LoadedPictures(PictureFiles([]), 16, budget=2**20)
+
+
+def test_pictures_beyond_the_budget_are_read_when_their_turn_comes(tmp_path: Path) -> None:
+    pictures = LoadedPictures(files(tmp_path, 70, broken=(3, 66)), 16, budget=0)
+    assert len(pictures.kept) == 63, "the first chunk, less a broken one"
+    assert len(pictures) == 69
+    expected = [n for n in range(64) if n != 3] + [64, 65, 0, 67, 68, 69]
+    assert [int(pictures[i][0, 0, 0]) for i in range(69)] == expected, "a late broken one is replaced by the first"
+    assert [line.count("003.png") + 2 * line.count("066.png") for line in pictures.bad] == [1, 2]
+    assert int(pictures[65][0, 0, 0]) == 0
+    assert len(pictures.bad) == 2, "named once"
+
+
+def test_memory_changes_nothing_but_speed(tiny_data: MakeData) -> None:
+    data = tiny_data((70, 5))
+    rich, poor = (BatchSource(data, settings(cache_mb=mb), seed=0) for mb in (100, 0))
+    assert not poor.pictures[0].kept[64:]
+    assert all(same(rich[step], poor[step]) for step in (0, 9, 30))
+
+
+@pytest.mark.parametrize(("width", "height"), [(50, 50), (80, 40), (40, 80), (16, 16), (8, 30), (1000, 17)])
+def test_shrink_keeps_the_aspect(width: int, height: int) -> None:
+    array = shrink(Image.new("RGB", (width, height), (10, 200, 30)), 16)
+    assert min(array.shape[:2]) == 16
+    assert array.shape[1] / array.shape[0] == pytest.approx(width / height, rel=0.05)
+    assert (array == (10, 200, 30)).all()
+    assert centre_crop(array, 16).shape == (16, 16, 3)
+
+
+def test_shrink_does_not_alias() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    assert np.ptp(shrink(Image.fromarray(stripes), 16).astype(int)) <= 1
+
+
+def test_held_out_pictures_are_cropped_in_the_middle() -> None:
+    array = np.zeros((2, 16, 32, 3), np.uint8)
+    array[:, :, 8:24] = 255
+    x = held_out_tensor(PictureArray(array), 16, [1, 0])
+    assert x.shape == (2, 3, 16, 16)
+    assert (x == 1).all()
+
+
+def test_pixels_to_tensors() -> None:
+    array = np.zeros((1, 2, 2, 3), np.uint8)
+    array[0, 0, 0] = (255, 0, 0)
+    array[0, 1, 1] = (255, 255, 255)
+    x = to_tensor(array)
+    assert x[0, :, 0, 0].tolist() == [1, -1, -1]
+    assert x[0, :, 1, 0].tolist() == [-1, -1, -1]
+    grey = to_tensor(array, channels=1)
+    assert grey.shape == (1, 1, 2, 2)
+    assert grey[0, 0].flatten().tolist() == pytest.approx([2 * 0.299 - 1, -1, -1, 1], abs=1e-6)

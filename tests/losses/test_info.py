@@ -1,0 +1,51 @@
+"""Label and code losses against their formulas."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from domainxfer.losses.info import code_l1, label_fake, label_real
+
+
+def cross_entropy_by_hand(logits: np.ndarray, labels: list[int]) -> float:
+    total = 0.0
+    for row, label in zip(logits.tolist(), labels, strict=True):
+        total -= math.log(math.exp(row[label]) / sum(math.exp(value) for value in row))
+    return total / len(labels)
+
+
+@pytest.mark.parametrize("loss", [label_real, label_fake])
+@pytest.mark.parametrize("count", [2, 3, 13])
+def test_label_losses(loss, count: int) -> None:  # type: ignore[no-untyped-def]
+    numbers = np.random.default_rng(count)
+    logits = torch.from_numpy(numbers.normal(0, 2, (5, count)))
+    labels = numbers.integers(0, count, 5).tolist()
+    y = torch.tensor(labels)
+    assert float(loss(logits, y)) == pytest.approx(cross_entropy_by_hand(logits.numpy(), labels), rel=1e-12)
+    assert torch.autograd.gradcheck(lambda z: loss(z, y), [logits.requires_grad_()])
+    (gradient,) = torch.autograd.grad(loss(logits, y), logits)
+    for i, row in enumerate(logits.detach().numpy()):
+        soft = np.exp(row) / np.exp(row).sum()
+        soft[labels[i]] -= 1
+        np.testing.assert_allclose(gradient[i].numpy(), soft / 5, rtol=1e-9)
+
+
+@pytest.mark.parametrize("count", [2, 13])
+def test_no_floor_from_a_softmax_before_the_logarithm(count: int) -> None:
+    """Softmax twice would leave .31 at K = 2 and 1.69 at K = 13 for a head that is sure and right."""
+    y = torch.arange(count)
+    sure = 50.0 * torch.eye(count)
+    assert float(label_fake(sure, y)) < 1e-6
+    assert float(label_fake(torch.zeros(count, count), y)) == pytest.approx(math.log(count))
+
+
+def test_code_loss() -> None:
+    numbers = np.random.default_rng(0)
+    found, code = (torch.from_numpy(numbers.uniform(-1, 1, (4, 3))) for _ in range(2))
+    by_hand = sum(abs(a - b) for a, b in zip(found.ravel().tolist(), code.ravel().tolist(), strict=True)) / 12
+    assert float(code_l1(found, code)) == pytest.approx(by_hand, rel=1e-12)
+    assert torch.autograd.gradcheck(lambda c: code_l1(c, code), [found.requires_grad_()])
+    (gradient,) = torch.autograd.grad(code_l1(found, code), found)
+    np.testing.assert_allclose(gradient.numpy(), np.sign(found.detach().numpy() - code.numpy()) / 12)

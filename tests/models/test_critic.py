@@ -1,0 +1,156 @@
+"""The critic: patch maps of the right label, heads, fields of view, and pictures that do not meet."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from domainxfer.models.config import CriticConfig
+from domainxfer.models.critic import Critic
+
+
+def made(**settings: Any) -> Critic:
+    torch.manual_seed(0)
+    return Critic(CriticConfig(**{"width": 8, "depth": 3, "fields": (1, 2), **settings}))
+
+
+def picture(*shape: int) -> Tensor:
+    return 2 * torch.rand(*shape, generator=torch.Generator().manual_seed(1)) - 1
+
+
+@pytest.mark.parametrize("labels", [2, 3, 13, 0])
+@pytest.mark.parametrize("side", [(32, 32), (64, 64), (96, 96), (128, 128), (32, 80)])
+def test_any_size_and_any_number_of_labels(labels: int, side: tuple[int, int]) -> None:
+    d = made(labels=labels, code_size=2)
+    x = picture(2, 3, *side).requires_grad_()
+    view = d(x, torch.tensor([0, labels - 1]) if labels else None)
+    height, width = side
+    assert [p.shape for p in view.patches] == [(2, height * width // 4), (2, height * width // 16)]
+    assert view.label_logits.shape == (2, labels)
+    assert view.code.shape == (2, 2)
+    total = sum(p.mean() for p in view.patches) + view.label_logits.sum() + view.code.sum()
+    total.backward()
+    assert x.grad.abs().sum() > 0
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in d.parameters())
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_scores_are_fp32(bf16: bool) -> None:
+    d = made(labels=2, code_size=1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        view = d(picture(2, 3, 32, 32), torch.tensor([0, 1]))
+    assert {t.dtype for t in (*view.patches, view.label_logits, view.code)} == {torch.float32}
+
+
+def test_the_patch_map_is_that_of_the_label() -> None:
+    d = made(labels=3)
+    with torch.no_grad():
+        for head in d.patch_heads.values():
+            head.score.weight.zero_()
+            head.score.bias.copy_(torch.tensor([10.0, 20.0, 30.0]))
+    view = d(picture(4, 3, 32, 32), torch.tensor([2, 0, 1, 2]))
+    for patches in view.patches:
+        assert patches.mean(1).tolist() == [30, 10, 20, 30]
+        assert patches.std(1).max() == 0
+    with pytest.raises(ValueError, match="say which"):
+        d(picture(1, 3, 32, 32))
+
+
+def test_only_the_map_of_the_label_learns() -> None:
+    d = made(labels=3)
+    sum(p.sum() for p in d(picture(2, 3, 32, 32), torch.tensor([2, 2])).patches).backward()
+    for head in d.patch_heads.values():
+        moved = head.score.weight.grad.flatten(1).abs().sum(1)
+        assert moved[0] == moved[1] == 0
+        assert moved[2] > 0
+
+
+def test_one_map_is_shared_where_labels_are_unknown() -> None:
+    d = made(labels=13, patch_labels=False)
+    x = picture(2, 3, 32, 32)
+    a, b = d(x), d(x, torch.tensor([0, 12]))
+    assert a.label_logits.shape == (2, 13)
+    assert all(torch.equal(p, q) for p, q in zip(a.patches, b.patches, strict=True))
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_pictures_do_not_mix(spectral_norm: bool) -> None:
+    d = made(labels=2, code_size=1, spectral_norm=spectral_norm).eval()
+    x = picture(3, 3, 32, 32).requires_grad_()
+    view = d(x, torch.tensor([0, 1, 0]))
+    for answers in (*view.patches, view.label_logits, view.code):
+        for i in range(3):
+            (gradient,) = torch.autograd.grad(answers[i].sum(), x, retain_graph=True)
+            of_each = gradient.flatten(1).abs().sum(1)
+            assert of_each[i] > 0
+            assert all(of_each[j] == 0 for j in range(3) if j != i)
+
+
+def test_deeper_fields_see_more() -> None:
+    d = made(depth=4, fields=(1, 2, 3))
+    x = picture(1, 3, 96, 96).requires_grad_()
+    seen = []
+    for patches in d(x).patches:
+        side = int(patches.shape[1] ** 0.5)
+        middle = patches.view(side, side)[side // 2, side // 2]
+        (gradient,) = torch.autograd.grad(middle, x, retain_graph=True)
+        rows = gradient[0].abs().sum((0, 2)).nonzero()
+        seen.append(int(rows.max() - rows.min()) + 1)
+    assert seen == sorted(seen)
+    assert seen[0] <= 12
+    assert seen[2] >= 3 * seen[0]
+
+
+def test_heads_that_are_not_asked_for() -> None:
+    d = made()
+    view = d(picture(2, 3, 32, 32))
+    assert view.label_logits.shape == (2, 0)
+    assert view.code.shape == (2, 0)
+    assert d.info_parameters() == []
+
+
+def test_info_parameters_are_those_of_the_heads() -> None:
+    d = made(labels=3, code_size=2)
+    assert [tuple(p.shape) for p in d.info_parameters()] == [(3, 32), (3,), (2, 32), (2,)]
+    assert [tuple(p.shape) for p in d.info_parameters(label=False)] == [(2, 32), (2,)]
+    assert {id(p) for p in d.info_parameters()} <= {id(p) for p in d.parameters()}
+
+
+def test_a_detached_view_is_the_same_answer() -> None:
+    view = made(labels=2, code_size=1)(picture(2, 3, 32, 32), torch.tensor([0, 1]))
+    still = view.detach()
+    for a, b in zip((*view.patches, *view[1:]), (*still.patches, *still[1:]), strict=True):
+        assert torch.equal(a, b)
+        assert a.requires_grad
+        assert not b.requires_grad
+
+
+def test_spectral_norm_bounds_every_convolution() -> None:
+    d = made(labels=2, spectral_norm=True)
+    with torch.no_grad():
+        for module in d.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.parametrizations.weight.original.mul_(50)
+    for _ in range(60):
+        d(picture(1, 3, 32, 32), torch.tensor([0]))
+    gains = [
+        float(torch.linalg.matrix_norm(module.weight.flatten(1), 2))
+        for module in d.modules()
+        if isinstance(module, torch.nn.Conv2d)
+    ]
+    assert len(gains) == 3 + 2 * 2
+    assert max(gains) < 1.1
+
+
+def test_there_is_no_normalisation() -> None:
+    """It would couple what penalties take a picture at a time."""
+    kinds = {type(module).__name__ for module in made(labels=2, code_size=1).modules()}
+    assert not any("Norm" in kind for kind in kinds)
+
+
+def test_the_signal_does_not_fade_at_the_start() -> None:
+    torch.manual_seed(0)
+    d = Critic(CriticConfig(width=32, depth=4, fields=(2, 4)))
+    spread = [float(p.std()) for p in d(picture(8, 3, 64, 64)).patches]
+    assert min(spread) > 0.1

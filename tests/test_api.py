@@ -1,0 +1,173 @@
+"""The Python API: train, resume, load, translate, and what goes wrong with them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import domainxfer
+from domainxfer.api import dry_run, find_model, prepare
+from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.training.run import Listener
+
+TINY = {
+    "data": {"size": 32, "batch": 4},
+    "generator": {"width": 16, "blocks": 1, "code_size": 2},
+    "critic": {"width": 16, "depth": 3, "fields": [1, 2]},
+    "training": {"steps": 4, "log_every": 1, "checkpoint_every": 2, "extractor": "gabor"},
+}
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory) -> Path:
+    """A folder of two domains, twelve pictures each."""
+    numbers = np.random.default_rng(1)
+    folder = tmp_path_factory.mktemp("api") / "mine"
+    for k, domain in enumerate(("dark", "light")):
+        (folder / domain).mkdir(parents=True)
+        for i in range(30):
+            picture = numbers.integers(0, 128, (36, 44, 3)) + 127 * k
+            Image.fromarray(picture.astype(np.uint8)).save(folder / domain / f"{domain}{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(mine):
+    """A run of four steps."""
+    return domainxfer.train(str(mine), changes=TINY, runs=mine.parent / "runs", cpu=True)
+
+
+def test_train_returns_a_model_that_translates(trained):
+    assert trained.outcome.finished
+    assert trained.outcome.step == 4
+    assert {(d.source, d.target) for d in trained.outcome.directions} == set()  # three held-out pictures: too few
+    picture = Image.new("RGB", (51, 37), (90, 120, 60))
+    made = trained.model.translate(picture, to="light")
+    assert made.size == (51, 37)
+    both = trained.model.translate([picture, picture.resize((20, 64))], to="light")
+    assert [p.size for p in both] == [(51, 37), (20, 64)]
+    assert both[0].tobytes() == made.tobytes()
+
+
+def test_unknown_domain_lists_the_known(trained):
+    with pytest.raises(UsageError, match=r"dark, light.*Did you mean 'light'"):
+        trained.model.translate(Image.new("RGB", (32, 32)), to="lite")
+
+
+def test_runs_are_never_overwritten(trained, mine):
+    again = domainxfer.train(
+        str(mine), changes={**TINY, "training": {**TINY["training"], "steps": 1}}, runs=mine.parent / "runs", cpu=True
+    )
+    assert again.run != trained.run
+    assert again.run.name == "mine-2"
+
+
+def test_the_same_seed_gives_the_same_weights(trained, mine):
+    again = domainxfer.train(str(mine), changes=TINY, runs=mine.parent / "same", cpu=True)
+    one, two = (t.model.generator.state_dict() for t in (trained, again))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_resume_with_more_steps_goes_on(mine):
+    runs = mine.parent / "more"
+    domainxfer.train(str(mine), changes=TINY, runs=runs, cpu=True)
+    more = domainxfer.resume(runs=runs, changes={"training": {"steps": 6}}, cpu=True)
+    assert more.outcome.step == 6
+    assert json.loads((more.run / "model" / "config.json").read_text())["steps"] == 6
+
+
+def test_resume_cannot_change_the_networks(trained, mine):
+    with pytest.raises(UsageError, match="--init-from"):
+        domainxfer.resume(trained.run.name, runs=mine.parent / "runs", changes={"generator": {"width": 32}}, cpu=True)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(mine):
+    runs = mine.parent / "damaged"
+    done = domainxfer.train(str(mine), changes=TINY, runs=runs, cpu=True)
+    newest = sorted((done.run / "checkpoints").glob("*.pt"))[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    said: list[str] = []
+    more = domainxfer.resume(runs=runs, cpu=True, listener=Listener(say=said.append))
+    assert any(newest.name in line for line in said)
+    assert more.outcome.step == 4
+    assert any("from step 2" in line for line in said)
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(mine):
+    changes = {**TINY, "training": {**TINY["training"], "steps": 40}, "optimizer": {"generator_lr": 1e30}}
+    with pytest.raises(DomainxferError, match=r"step \d"):
+        domainxfer.train(str(mine), changes=changes, runs=mine.parent / "diverged", cpu=True)
+    kept = mine.parent / "diverged" / "mine-1" / "checkpoints"
+    for path in kept.glob("*.pt"):
+        state = torch.load(path, weights_only=True)
+        assert all(bool(tensor.isfinite().all()) for tensor in state["generator"].values())
+
+
+def test_fine_tuning_starts_from_a_models_weights(trained, mine):
+    changes = {**TINY, "training": {**TINY["training"], "steps": 1}, "optimizer": {"generator_lr": 1e-12}}
+    tuned = domainxfer.train(
+        str(mine), changes=changes, init_from=trained.run, runs=mine.parent / "tuned", cpu=True
+    ).model.generator
+    old = trained.model.generator.state_dict()
+    for key, tensor in tuned.state_dict().items():
+        torch.testing.assert_close(tensor, old[key], atol=1e-6, rtol=0)
+
+
+def test_dry_run_estimates_and_writes_nothing(mine):
+    found = dry_run(str(mine), changes=TINY, cpu=True)
+    assert found.seconds_a_step > 0
+    assert found.generator_parameters > 1000
+    assert found.parts["generator/cycle"] > 0
+
+
+def test_generate_mode_learns_from_noise(mine):
+    done = domainxfer.train(str(mine), changes=TINY, mode="generate", runs=mine.parent / "noise", cpu=True)
+    assert done.model.config.generator.content == "noise"
+    assert done.model.config.generator.labels == 0
+    assert (done.run / "samples" / "step_000004.png").exists()
+
+
+def test_generate_mode_with_known_and_with_discovered_labels(mine):
+    for labels, domains in (("known", ("dark", "light")), ("5", ())):
+        done = domainxfer.train(
+            str(mine), changes=TINY, mode="generate", labels=labels, runs=mine.parent / f"noise{labels}", cpu=True
+        )
+        assert done.model.config.generator.labels == (2 if labels == "known" else 5)
+        assert done.model.domains == domains
+
+
+def test_translation_needs_labels(mine):
+    with pytest.raises(UsageError, match="--mode generate"):
+        prepare(str(mine), TINY, labels="4")
+
+
+def test_cards_have_recipes_that_hold_together():
+    from domainxfer.api import _recipe_of
+    from domainxfer.datasets.card import list_cards, load_card
+
+    for name in list_cards():
+        card = load_card(name)
+        recipe = _recipe_of(card).resolved(len(card.domains) if card.mode == "translate" else 0)
+        assert recipe.mode == card.mode
+
+
+def test_the_latest_finished_run_that_knows_the_domain_is_found(trained, mine):
+    where, model = find_model(None, "light", mine.parent / "runs")
+    assert where.parent == mine.parent / "runs"
+    assert "light" in model.domains
+    with pytest.raises(DomainxferError, match="dark, light"):
+        find_model(None, "zebra", mine.parent / "runs")
+
+
+def test_more_processes_than_the_batch_can_feed(mine, monkeypatch):
+    from domainxfer.training import run as run_module
+    from domainxfer.training.processes import Processes
+
+    recipe, data = prepare(str(mine), TINY)
+    processes = Processes(cpu=True)
+    monkeypatch.setattr(processes, "count", 3)
+    with pytest.raises(DomainxferError, match=r"data\.batch=3"):
+        run_module.Run(recipe, data, processes, None, Listener())
