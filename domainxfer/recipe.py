@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from domainxfer.errors import UsageError, did_you_mean
 from domainxfer.models.config import CriticConfig, GeneratorConfig, Settings
@@ -92,15 +92,26 @@ class Objective(Settings):
     """Three lists of terms; ``package.module:function`` names a term of your own."""
 
     order: tuple[Phase, ...] = Field(("critic", "generator"), description="order of the phases in a step")
+
+    @field_validator("order")
+    @classmethod
+    def _both_phases(cls, order: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        if sorted(order) != ["critic", "generator"]:
+            raise ValueError("name both phases once: [critic, generator] or [generator, critic]")
+        return order
+
     critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
+    cycle_noise: float = Field(
+        0.0, ge=0, le=1, description="noise added to x_fake on its way back, so that the cycle hides nothing in it"
+    )
     label_head_learns: Literal["reals", "reals and fakes"] = Field(
         "reals",
         description="where labels are known: from what the critic's label head learns; where they are not, always both",
     )
     critic: Terms = Field(
-        default_factory=lambda: _terms(lsgan=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 10.0})
+        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 10.0})
     )
-    generator: Terms = Field(default_factory=lambda: _terms(lsgan=1.0, cycle=5.0, identity=2.5))
+    generator: Terms = Field(default_factory=lambda: _terms(nonsaturating=1.0, cycle=5.0, identity=2.5))
     info: Terms = Field(default_factory=lambda: _terms(label_fake=0.5, code=0.1))
 
 
@@ -108,7 +119,7 @@ class OptimizerSettings(Settings):
     """Adam for both networks; the rate is held, then lowered in a straight line."""
 
     generator_lr: float = Field(4e-4, gt=0)
-    critic_lr: float = Field(4e-4, gt=0)
+    critic_lr: float = Field(8e-4, gt=0)
     info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
     betas: tuple[float, float] = (0.5, 0.999)
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
@@ -126,7 +137,7 @@ class OptimizerSettings(Settings):
 class TrainingSettings(Settings):
     """How long, how exact, and how often something is written."""
 
-    steps: int = Field(20000, ge=1, description="generator steps")
+    steps: int = Field(18000, ge=1, description="generator steps")
     seed: int = Field(0, ge=0)
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the generator's moving average, reached after warm-up")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware computes it")
@@ -165,9 +176,11 @@ class Recipe(Settings):
     def _consistent(self) -> "Recipe":
         if self.mode == "translate" and self.data.batch % 2 and self.generator.labels == 2:
             raise ValueError("data.batch: two domains need an even batch, so that each real has a fake of its label")
+        if self.mode == "translate" and self.generator.channels != 3:
+            raise ValueError("generator.channels: translation works on colour pictures, 3 channels")
         if self.data.size % 2 or self.data.size < 2**self.critic.depth:
             raise ValueError(
-                f"data.size: {self.data.size} must be even and at least {2**self.critic.depth} (2 to the critic's depth)"
+                f"data.size: {self.data.size} must be even and at least {2**self.critic.depth}, 2 to the critic's depth"
             )
         return self
 
@@ -228,8 +241,16 @@ def set_option(changes: dict[str, Any], assignment: str) -> None:
         raise UsageError(f"--set {assignment}: write it as name.of.setting=value, e.g. --set data.size=128")
     *folders, last = path.strip().split(".") if ":" not in path else _split_before_function(path.strip())
     for folder in folders:
-        changes = changes.setdefault(folder, {})
-    changes[last] = yaml.safe_load(value)
+        inner = changes.setdefault(folder, {})
+        if not isinstance(inner, dict) or _is_schedule(inner):
+            inner = changes[folder] = {"weight": inner}  # a term's weight came first, now comes one of its options
+        changes = inner
+    if isinstance(changes.get(last), dict):
+        changes, last = changes[last], "weight"  # the other way round
+    try:
+        changes[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {assignment}: the value is no YAML; quote it, and close its brackets") from error
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -267,7 +288,7 @@ def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         known = merged.get(name)
         if isinstance(known, dict) and isinstance(value, dict) and not _is_schedule(value):
             merged[name] = _merged(known, value)
-        elif isinstance(known, dict) and "weight" in known and not isinstance(value, dict):
+        elif isinstance(known, dict) and "weight" in known and (not isinstance(value, dict) or _is_schedule(value)):
             merged[name] = {**known, "weight": value}  # objective.generator.cycle=5 keeps the term's options
         else:
             merged[name] = value

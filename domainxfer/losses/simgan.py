@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from domainxfer.errors import UsageError
+
 
 def simgan_generator(
     real_patches: Tensor, fake_patches: Tensor, y_target: Tensor | None, *, groups: bool = True, centre: bool = True
@@ -63,7 +65,10 @@ simgan_critic.couples_batch = True  # type: ignore[attr-defined]
 
 def _prepared(real: Tensor, fake: Tensor, centre: bool) -> tuple[Tensor, Tensor]:
     if real.shape[1] < 4:
-        raise ValueError(f"a cosine of {real.shape[1]} patch scores says nothing: at least 2 x 2 patches are needed")
+        raise UsageError(
+            f"simgan: a cosine of {real.shape[1]} patch scores says nothing; at least 2 x 2 are needed: "
+            "choose smaller critic.fields or a larger data.size"
+        )
     if centre:
         middle = 0.5 * (real.mean() + fake.mean()).detach()
         real, fake = real - middle, fake - middle

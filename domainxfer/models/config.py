@@ -17,11 +17,11 @@ class GeneratorConfig(Settings):
     content: Literal["picture", "noise"] = Field("picture", description="what is turned into an image")
     labels: int = Field(0, ge=0, description="number of labels K; 0 is unconditional")
     code_size: int = Field(0, ge=0, description="continuous code values (InfoGAN's latent)")
-    channels: int = Field(3, ge=1, le=4, description="colour channels of the image")
+    channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
     size: int = Field(64, ge=8, description="side of the training pictures, px")
     patch: Literal[2, 4, 8] = Field(4, description="side of the pixel block that becomes one place of the body")
-    width: int = Field(96, ge=8, description="channels of the body")
-    blocks: int = Field(6, ge=1, description="conditioned residual blocks")
+    width: int = Field(64, ge=8, description="channels of the body")
+    blocks: int = Field(5, ge=1, description="conditioned residual blocks")
     norm: Literal["layer", "instance"] = Field(
         "layer", description="layer: over the channels of a place; instance: over the picture"
     )
@@ -45,8 +45,8 @@ class CriticConfig(Settings):
     labels: int = Field(0, ge=0, description="label logits K")
     patch_labels: bool = Field(True, description="one patch map a label (labels known) or a single shared map")
     code_size: int = Field(0, ge=0)
-    channels: int = Field(3, ge=1, le=4)
-    width: int = Field(64, ge=8, description="channels after the first convolution; doubled at each halving, up to 4x")
+    channels: Literal[1, 3] = 3
+    width: int = Field(48, ge=8, description="channels after the first convolution; doubled at each halving, up to 4x")
     depth: int = Field(4, ge=2, le=8, description="halvings of the resolution")
     fields: tuple[int, ...] = Field((2, 3), description="halvings after which patches are scored: small to large view")
     spectral_norm: bool = Field(False, description="bound each layer's gain instead of penalising gradients")

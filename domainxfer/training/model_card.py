@@ -14,7 +14,7 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     use = (
         f"domainxfer translate PICTURE --to {data.domains[-1]} --model FOLDER"
         if recipe.mode == "translate"
-        else "domainxfer generate FOLDER"
+        else "import domainxfer; domainxfer.load(FOLDER).apply(noise, label)  # images from noise"
     )
     return f"""# {recipe.card or data.name}
 

@@ -85,7 +85,9 @@ class Pass:
             return None
         if self.labels_known:
             return self.batch.y_real
-        whole = draw(self.recipe.training.seed, "labels", self.batch.step).permutation(self.recipe.data.batch) % labels
+        step, batch = self.batch.step, self.recipe.data.batch
+        shuffled = draw(self.recipe.training.seed, "labels", step).permutation(batch)
+        whole = (step * batch + shuffled) % labels  # a surplus, or a batch smaller than K, moves on from step to step
         return torch.from_numpy(whole[self.batch.positions]).to(self.device)
 
     @cached_property
@@ -110,9 +112,16 @@ class Pass:
 
     @cached_property
     def x_cycle(self) -> Tensor:
-        """(b, C, H, W): the fakes, translated back."""
+        """(b, C, H, W): the fakes, translated back.
+
+        A generator likes to hide the source in its fake as an invisible pattern (Chu et al. 2017). With `cycle_noise`
+        the pattern drowns, and the way back must be found from what can be seen.
+        """
         code = self.processes.gather(self.own_code)[self.batch.sources]
-        return self.generate(self.x_fake, self.batch.y_source, code)
+        x_fake, sigma = self.x_fake, self.recipe.objective.cycle_noise
+        if sigma:
+            x_fake = x_fake + sigma * self.drawn("cycle", "normal", *x_fake.shape[1:])
+        return self.generate(x_fake, self.batch.y_source, code)
 
     @cached_property
     def _translated(self) -> tuple[Tensor, Tensor | None]:

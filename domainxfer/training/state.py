@@ -91,9 +91,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         DomainxferError: missing, damaged, of a newer version, or a pickle of something else.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
     except OSError as error:
         raise explain_os_error(error, "read", path) from error
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes can make the reader trip over anything
         raise DomainxferError(
             f"{path} is no checkpoint of domainxfer, or damaged: refused unread; remove it to go on from the one before"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from domainxfer.datasets.batches import Batch
+from domainxfer.errors import UsageError
 from domainxfer.models.critic import Critic, View
 from domainxfer.models.generator import Generator
 from domainxfer.recipe import Recipe
@@ -40,6 +41,7 @@ class Stepper:
         self.generator, self.critic, self.recipe = generator, critic, recipe
         self.processes, self.bf16 = processes, bf16
         self.terms: dict[Phase, list[Term]] = build_terms(recipe.objective)
+        self._refuse_what_no_pass_has()
         settings = recipe.optimizer
         adam = {"betas": settings.betas, "fused": True}
         self.optimizers = {
@@ -66,19 +68,36 @@ class Stepper:
         """Train on `batches_a_step` batches; return the parts of each phase's loss, and what tells health, by name."""
         self._set_rates(step)
         parts: dict[str, Tensor] = {}
-        for batch in batches[:-1]:
-            self._critic_phase(self._pass(batch), step, parts, graph_is_used=False)
-        last = self._pass(batches[-1])
+        generator_first = self.recipe.objective.order[0] == "generator"
+        together: tuple[Phase, ...] = ("critic", "generator") if self.info_apart else ("critic", "generator", "info")
+        last = self._pass(batches[-1], *(together[1:] if generator_first else together))
         for phase in self.recipe.objective.order:
             if phase == "generator":
                 self._generator_phase(last, step, parts)
-                if self.recipe.objective.order[0] == "generator":
-                    last = self._pass(batches[-1])  # the generator has moved: its old fakes are stale
             elif self.recipe.objective.critic_steps:
-                self._critic_phase(last, step, parts, graph_is_used=self.recipe.objective.order[0] == "critic")
+                for batch in batches[:-1]:
+                    self._critic_phase(self._pass(batch, "critic"), step, parts, graph_is_used=False)
+                # Once the generator has moved, the fakes of its own phase are stale.
+                fresh = self._pass(batches[-1], "critic") if generator_first else last
+                self._critic_phase(fresh, step, parts, graph_is_used=not generator_first)
         if self.info_apart:
-            self._info_phase(self._pass(batches[-1]), step, parts)
+            self._info_phase(self._pass(batches[-1], "info"), step, parts)
         return parts
+
+    def _refuse_what_no_pass_has(self) -> None:
+        apart = self.recipe.optimizer.info_lr is not None
+        for phase, terms in self.terms.items():
+            for term in terms:
+                missing: set[str] = set()
+                if self.recipe.mode == "generate":
+                    missing |= term.needs & {"x_source", "y_source", "x_same", "x_cycle"}
+                if phase == "info" and apart:
+                    missing |= {name for name in term.needs if name.startswith("real_")}
+                if missing:
+                    raise UsageError(
+                        f"objective.{phase}.{term.name} asks for {', '.join(sorted(missing))}, which this run has not: "
+                        "noise has no source, and a separate info phase (info_lr) no view of the reals"
+                    )
 
     # --- the phases --------------------------------------------------------------------------------------------------
 
@@ -124,8 +143,9 @@ class Stepper:
 
     # --- their parts -------------------------------------------------------------------------------------------------
 
-    def _pass(self, batch: Batch) -> Pass:
-        same = any("x_same" in term.needs for terms in self.terms.values() for term in terms)
+    def _pass(self, batch: Batch, *phases: Phase) -> Pass:
+        """What the networks make of a batch; x_same is made only where a term of these phases asks for it."""
+        same = any("x_same" in term.needs for phase in phases for term in self.terms[phase])
         return Pass(self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same)
 
     def _scope(self, p: Pass, x_fake: Tensor, real_view, fake_view) -> Scope:  # type: ignore[no-untyped-def]

@@ -38,6 +38,7 @@ def test_against_torchmetrics_on_the_same_features() -> None:
     assert kernel_distance(x, y) == pytest.approx(float(kid.poly_mmd(x, y)), rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance`")
 def test_against_torchmetrics_with_an_extractor_of_ours() -> None:
     kid = pytest.importorskip("torchmetrics.image.kid")
 

@@ -18,7 +18,7 @@ from domainxfer.datasets.rendered.scenery import Brush, Colour, Point, mixed
 STRIPE = 0.215  # of the trunk's length: about 8 px of a 64 px picture
 FINE = 4  # fine pixels a pixel, along each side: the figure is drawn large and averaged
 
-# Fair coats, on which dark marks show.
+# Fair coats: dyed by the coat's kind, they stay apart from scene to scene.
 BASES: tuple[Colour, ...] = (
     (246, 243, 236), (242, 226, 196), (226, 196, 150), (216, 172, 124), (222, 178, 156), (204, 208, 214),
     (186, 194, 208), (236, 212, 206),
@@ -52,6 +52,7 @@ TRUNK_OUTLINE = _smooth_outline(TRUNK)
 # Numbers of the parts, in the order in which they are painted over one another.
 TAIL, FAR_LEG, NEAR_LEG, HOOF, TRUNK_PART, NECK, MANE, EAR, HEAD, MUZZLE, EYE = range(1, 12)
 PATTERNED = (FAR_LEG, NEAR_LEG, TRUNK_PART, NECK)
+DYED = (*PATTERNED, EAR, HEAD, MUZZLE)
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ class Skin:
 
     Attributes:
         cells: (n,) int64, the pixel of the flattened picture that each lies in.
-        colours: (3, n) float32 in [0, 255], the plain coat with its shading.
+        colours: (3, n) float32 in [0, 255], the undyed coat with its shading.
         u, v: (n,) float32, the coordinates on the skin, in stripes.
         patterned: (n,) bool, where a coat may have marks: not on head, mane, tail and hooves.
+        dyed: (n,) bool, where a coat has its own colour: not on mane, tail, hooves and eye.
     """
 
     cells: np.ndarray
@@ -93,6 +95,7 @@ class Skin:
     u: np.ndarray
     v: np.ndarray
     patterned: np.ndarray
+    dyed: np.ndarray
 
 
 def draw_pose(numbers: np.random.Generator) -> Pose:
@@ -145,6 +148,7 @@ def draw_skin(pose: Pose, tint: tuple[float, float, float], size: int) -> Skin:
         u=cos * x + sin * y + u_start,
         v=cos * y - sin * x + v_start,
         patterned=np.isin(np.arange(EYE + 1), PATTERNED)[part],
+        dyed=np.isin(np.arange(EYE + 1), DYED)[part],
     )
 
 
@@ -239,7 +243,7 @@ def _light(parts: Image.Image, y: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 def _part_colours(pose: Pose) -> np.ndarray:
-    """The plain colour of each part, float32 (parts, 3)."""
+    """The undyed colour of each part, float32 (parts, 3)."""
     table = np.zeros((EYE + 1, 3), np.float32)
     for part in (NEAR_LEG, TRUNK_PART, NECK, HEAD):
         table[part] = pose.base

@@ -1,10 +1,13 @@
 """The built-in data set: one animal on a landscape, in a plain, a striped or a spotted coat.
 
-A scene is the same in each coat but for the marks on the animal's skin, and the marks lie at places that the plain
-picture shows (see ``animal``). So the right answer to every translation is known and can be inferred from its source.
+A scene is the same in each coat but for the animal's skin: plain is chestnut, striped is fair with dark bands, spotted
+is golden with brown spots. Marks lie at places that the plain picture shows (see ``animal``), and each colour is the
+scene's own fair colour times the dye of the coat. So the right answer to every translation is known, and can be
+inferred from its source.
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +19,24 @@ from domainxfer.errors import UsageError, did_you_mean
 
 COATS = ("plain", "striped", "spotted")
 
-INK = (34, 26, 28)  # the colour of the marks ...
-INK_SHARE = 0.9  # ... and how much of it covers the coat there
+
+class Dye(NamedTuple):
+    """How a coat is coloured."""
+
+    ground: tuple[float, float, float]
+    """By what the animal's fair colour is multiplied."""
+    ink: tuple[float, float, float]
+    """The colour of the marks."""
+    cover: float
+    """How much of the ink covers the ground there."""
+
+
+DYES = {
+    "plain": Dye((0.46, 0.27, 0.2), (0, 0, 0), 0.0),
+    "striped": Dye((1.0, 1.0, 1.0), (60, 54, 66), 0.68),
+    "spotted": Dye((1.0, 0.78, 0.3), (128, 66, 24), 0.85),
+}
+
 SPOT_RADIUS, SPOTS_APART = 0.37, 1.1  # in stripes
 LANDSCAPE_FINE = 2  # the landscape is drawn so many times larger, then averaged
 
@@ -121,10 +140,12 @@ def render_coats(
 
 def _with_coat(seen: np.ndarray, skin: Skin, coat: str) -> np.ndarray:
     """Add the figure in ``coat`` to what is ``seen`` of the landscape, (3, pixels); the sum as uint8."""
-    ink = INK_SHARE * (marks(coat, skin.u, skin.v) & skin.patterned)
+    marked = marks(coat, skin.u, skin.v) & skin.patterned  # refuses an unknown coat
+    cover = DYES[coat].cover * marked
     layers = []
-    for behind, plain, dark in zip(seen, skin.colours, INK, strict=True):
-        figure = np.bincount(skin.cells, plain + (dark - plain) * ink, minlength=behind.size) / FINE**2
+    for behind, fair, dye, ink in zip(seen, skin.colours, DYES[coat].ground, DYES[coat].ink, strict=True):
+        ground = np.where(skin.dyed, fair * dye, fair)
+        figure = np.bincount(skin.cells, ground + (ink - ground) * cover, minlength=behind.size) / FINE**2
         layers.append(np.rint(behind + figure))
     return np.stack(layers).astype(np.uint8)
 

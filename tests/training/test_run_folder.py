@@ -1,0 +1,128 @@
+"""Run folders: never overwritten, found by name, and the latest one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from domainxfer.errors import DomainxferError
+from domainxfer.training import run_folder
+from domainxfer.training.run_folder import RunFolder, all_runs, find_run, new_run
+
+
+def begun(runs: Path, name: str, age: int = 0) -> RunFolder:
+    """A run that has written its recipe, ``age`` seconds ago."""
+    folder = new_run(runs, name)
+    folder.recipe.write_text("{}")
+    then = 1_700_000_000 - age
+    os.utime(folder.recipe, (then, then))
+    return folder
+
+
+def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    folders = [new_run(tmp_path / "runs", "demo").path.name for _ in range(3)]
+    assert folders == ["demo-1", "demo-2", "demo-3"]
+    (tmp_path / "runs" / "demo-2" / "precious").write_text("x")
+    (tmp_path / "runs" / "demo-4").write_text("a file in the way")
+    assert new_run(tmp_path / "runs", "demo").path.name == "demo-5"
+    assert (tmp_path / "runs" / "demo-2" / "precious").exists()
+
+
+def test_what_lies_where(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    names = ["recipe", "environment", "metrics", "figures", "samples", "checkpoints", "model", "best"]
+    assert [getattr(folder, name).name for name in names] == [
+        "recipe.yaml",
+        "environment.json",
+        "metrics.csv",
+        "figures.csv",
+        "samples",
+        "checkpoints",
+        "model",
+        "best",
+    ]
+
+
+def test_the_latest(tmp_path: Path) -> None:
+    first, second = begun(tmp_path, "demo"), begun(tmp_path, "emoji")
+    assert (tmp_path / "latest").resolve() == second.path.resolve()
+    assert find_run(tmp_path).path == second.path.resolve()
+    assert find_run(tmp_path, "latest").path == second.path.resolve()
+    assert find_run(tmp_path, "demo-1").path == first.path.resolve()
+
+
+def test_the_latest_moves_with_its_folder(tmp_path: Path) -> None:
+    begun(tmp_path / "runs", "demo")
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    assert find_run(tmp_path / "elsewhere").path.name == "demo-1"
+
+
+def test_a_text_file_where_links_are_not_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    begun(tmp_path, "demo")
+    second = begun(tmp_path, "emoji")
+    assert (tmp_path / "latest").read_text() == "emoji-1\n"
+    assert find_run(tmp_path).path == second.path.resolve()
+    monkeypatch.undo()
+    third = begun(tmp_path, "maps")
+    assert (tmp_path / "latest").is_symlink(), "and back to a link"
+    assert find_run(tmp_path).path == third.path.resolve()
+    assert sorted(os.listdir(tmp_path)) == ["demo-1", "emoji-1", "latest", "maps-1"]
+
+
+def test_a_run_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = begun(tmp_path / "runs", "demo")
+    assert find_run(tmp_path / "other", str(folder.path)).path == folder.path.resolve()
+    monkeypatch.chdir(tmp_path)
+    assert find_run(Path("other"), "runs/demo-1").path == folder.path.resolve()
+
+
+def test_no_such_run(tmp_path: Path) -> None:
+    begun(tmp_path, "demo", age=9)
+    begun(tmp_path, "emoji")
+    with pytest.raises(DomainxferError, match=r"Did you mean 'emoji-1'\?.*demo-1, emoji-1"):
+        find_run(tmp_path, "emojy-1")
+    with pytest.raises(DomainxferError, match="There are no runs there"):
+        find_run(tmp_path / "nowhere", "demo-1")
+    with pytest.raises(DomainxferError, match="domainxfer train DATA"):
+        find_run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("latest", ["link", "text", "folder"])
+def test_a_latest_that_points_nowhere(tmp_path: Path, latest: str) -> None:
+    if latest == "link":
+        (tmp_path / "latest").symlink_to("gone")
+    elif latest == "text":
+        (tmp_path / "latest").write_text("gone\n")
+    else:
+        (tmp_path / "latest").mkdir()
+    with pytest.raises(DomainxferError, match="no run"):
+        find_run(tmp_path)
+
+
+def test_all_runs_oldest_first(tmp_path: Path) -> None:
+    begun(tmp_path, "b", age=10)
+    begun(tmp_path, "a", age=5)
+    begun(tmp_path, "c", age=20)
+    new_run(tmp_path, "never begun")
+    (tmp_path / "a file").write_text("x")
+    assert [run.path.name for run in all_runs(tmp_path)] == ["c-1", "b-1", "a-1"]
+    assert all_runs(tmp_path / "nowhere") == []
+
+
+def test_a_file_where_the_runs_should_be(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("x")
+    with pytest.raises(DomainxferError, match="file"):
+        new_run(tmp_path / "runs", "demo")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(run_folder.Path, "mkdir", refuse)
+    with pytest.raises(DomainxferError, match=r"cannot make the run folder .*demo-1: permission denied"):
+        new_run(tmp_path / "runs", "demo")

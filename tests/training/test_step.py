@@ -1,0 +1,544 @@
+"""The step, phase by phase, against the algorithm written out by hand on copies of the networks."""
+
+import copy
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from domainxfer.datasets.batches import Batch
+from domainxfer.models.critic import Critic
+from domainxfer.models.generator import Generator
+from domainxfer.recipe import Objective, Recipe
+from domainxfer.training.passes import Pass
+from domainxfer.training.step import Stepper
+from domainxfer.training.terms import TERMS
+
+MakeRecipe = Callable[..., Recipe]
+MakeStepper = Callable[..., Stepper]
+MakeBatches = Callable[..., list[Batch]]
+Weights = dict[str, Tensor]
+
+
+def only(**phases: dict[str, Any]) -> dict[str, Any]:
+    """Changes that leave just these terms: ``only(critic={"lsgan": 1})``."""
+    defaults = Objective()
+    off = {phase: dict.fromkeys(getattr(defaults, phase), 0) for phase in ("critic", "generator", "info")}
+    return {"objective": {phase: {**off[phase], **phases.get(phase, {})} for phase in off}}
+
+
+def weights(network: nn.Module) -> Weights:
+    return {name: p.detach().clone() for name, p in network.named_parameters()}
+
+
+def moved(before: Weights, network: nn.Module) -> set[str]:
+    return {name for name, p in network.named_parameters() if not torch.equal(before[name], p)}
+
+
+def gradients_match(network: nn.Module, by_hand: nn.Module) -> None:
+    for (name, p), q in zip(network.named_parameters(), by_hand.parameters(), strict=True):
+        if q.grad is None or not q.grad.any():
+            assert p.grad is None or not p.grad.any(), name
+        else:
+            assert p.grad is not None, name
+            torch.testing.assert_close(
+                p.grad, q.grad, rtol=2e-4, atol=1e-6, msg=lambda text, name=name: f"{name} {text}"
+            )
+
+
+class Spy:
+    """Terms of one's own that write down what they were given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.module = types.ModuleType("spy_terms")
+        monkeypatch.setitem(sys.modules, "spy_terms", self.module)
+
+    def term(self, *needs: str) -> str:
+        """The name of a term that asks for ``needs`` and is 0 everywhere."""
+        name = "saw_" + "_".join(needs)
+        namespace: dict[str, Any] = {"seen": self.seen}
+        pairs = ", ".join(f"{need}={need}" for need in needs)
+        exec(f"def {name}({', '.join(needs)}):\n seen.append(dict({pairs}))\n return 0 * {needs[0]}.sum()", namespace)
+        setattr(self.module, name, namespace[name])
+        return f"spy_terms:{name}"
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    return Spy(monkeypatch)
+
+
+# --- who learns in which phase ----------------------------------------------------------------------------------------
+
+
+def test_the_critic_phase_leaves_the_generator_alone(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe(only(critic={"lsgan": 1, "label_real": 1, "r1": 1}))
+    stepper = new_stepper(recipe)
+    g, d = weights(stepper.generator), weights(stepper.critic)
+    stepper(some_batches(recipe), 0)
+    assert moved(g, stepper.generator) == set()
+    assert all(p.grad is None for p in stepper.generator.parameters())
+    assert moved(d, stepper.critic) == set(d) - {"code_head.weight", "code_head.bias"}
+
+
+def test_the_generator_phase_leaves_the_critic_alone(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe(only(generator={"lsgan": 1, "cycle": 5, "identity": 1, "simgan": 1}))
+    stepper = new_stepper(recipe)
+    g, d = weights(stepper.generator), weights(stepper.critic)
+    stepper(some_batches(recipe), 0)
+    assert moved(d, stepper.critic) == set()
+    assert moved(g, stepper.generator) == set(g)
+
+
+@pytest.mark.parametrize("info_lr", [None, 1e-3])
+@pytest.mark.parametrize(
+    ("labels_known", "learns", "heads"),
+    [(True, "reals", {"code"}), (True, "reals and fakes", {"code", "label"}), (False, "reals", {"code", "label"})],
+)
+def test_the_info_phase_moves_the_generator_and_the_heads(
+    tiny_recipe: MakeRecipe,
+    new_stepper: MakeStepper,
+    some_batches: MakeBatches,
+    info_lr: float | None,
+    labels_known: bool,
+    learns: str,
+    heads: set[str],
+) -> None:
+    changes = only(info={"label_fake": 1, "code": 1}) | {"optimizer": {"info_lr": info_lr}}
+    changes["objective"]["label_head_learns"] = learns
+    changes["mode"] = "translate" if labels_known else "generate"
+    recipe = tiny_recipe(changes, labels=3, labels_known=labels_known)
+    stepper = new_stepper(recipe)
+    g, d = weights(stepper.generator), weights(stepper.critic)
+    stepper(some_batches(recipe), 0)
+    assert moved(d, stepper.critic) == {f"{head}_head.{part}" for head in heads for part in ("weight", "bias")}
+    assert len(moved(g, stepper.generator)) > len(g) / 2
+
+
+def test_the_joint_generator_phase_gives_the_trunk_no_gradients(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe()
+    stepper = new_stepper(recipe)
+    stepper(some_batches(recipe), 0)
+    heads = {id(p) for p in stepper.critic.info_parameters(label=False)}
+    for name, p in stepper.critic.named_parameters():
+        assert (p.grad is not None) == (id(p) in heads), name
+    assert all(p.grad is not None for p in stepper.generator.parameters())
+
+
+# --- the gradients ----------------------------------------------------------------------------------------------------
+
+
+def adversarial_by_hand(d: Critic, x: Tensor, y: Tensor, target: float) -> Tensor:
+    fields = d(x, y).patches
+    return sum((0.5 * (p - target) ** 2).mean() for p in fields) / len(fields)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("step", "times"), [(0, 4), (1, 0), (3, 0), (4, 4)])
+def test_the_critics_gradient_and_lazy_r1(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, step: int, times: int
+) -> None:
+    r1 = {"weight": 0.5, "every": 4, "gamma": 3.0}
+    recipe = tiny_recipe(only(critic={"lsgan": 2, "label_real": 0.7, "r1": r1}))
+    stepper, (batch,) = new_stepper(recipe), some_batches(recipe, first=step)
+    d, g = copy.deepcopy(stepper.critic), copy.deepcopy(stepper.generator)
+    parts = stepper([batch], step)
+
+    code = Pass(g, d, batch, recipe, stepper.processes, bf16=False, same=False).code
+    with torch.no_grad():
+        x_fake = g(batch.x_source, batch.y_real, code)
+    x_real = batch.x_real.clone().requires_grad_()
+    view = d(x_real, batch.y_real)
+    total = 2 * (adversarial_by_hand(d, x_real, batch.y_real, 1) + adversarial_by_hand(d, x_fake, batch.y_real, 0))
+    total = total + 0.7 * F.cross_entropy(view.label_logits, batch.y_real)
+    score = sum(p.mean(1) for p in view.patches) / len(view.patches)
+    (slope,) = torch.autograd.grad(score.sum(), x_real, create_graph=True)  # type: ignore[union-attr]
+    penalty = 3.0 / 2 * slope.square().flatten(1).sum(1).mean()
+    (total + times * 0.5 * penalty).backward()
+    gradients_match(stepper.critic, d)
+    assert ("critic/r1" in parts) == (times > 0)
+    if times:
+        torch.testing.assert_close(parts["critic/r1"], penalty.detach(), rtol=1e-4, atol=1e-7)
+
+
+def test_the_generators_gradient(tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches) -> None:
+    """The whole of the generator and info phase, term by term."""
+    changes = only(generator={"lsgan": 1.5, "cycle": 5, "identity": 2.5}, info={"label_fake": 0.6, "code": 0.1})
+    changes["objective"]["label_head_learns"] = "reals and fakes"
+    recipe = tiny_recipe(changes, labels=3)
+    stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
+    d, g = copy.deepcopy(stepper.critic), copy.deepcopy(stepper.generator)
+    parts = stepper([batch], 0)
+
+    code = Pass(g, d, batch, recipe, stepper.processes, bf16=False, same=False).code
+    with torch.no_grad():
+        own = d(batch.x_real, batch.y_real).code.clamp(-1, 1)
+    x_fake = g(batch.x_source, batch.y_real, code)
+    x_same = g(batch.x_real, batch.y_real, own)
+    x_cycle = g(x_fake, batch.y_source, own[batch.sources])
+    view = d(x_fake, batch.y_real)
+    by_hand = {
+        "generator/lsgan": 1.5 * adversarial_by_hand(d, x_fake, batch.y_real, 1),
+        "generator/cycle": 5 * (x_cycle - batch.x_source).abs().mean(),
+        "generator/identity": 2.5 * (x_same - batch.x_real).abs().mean(),
+        "info/label_fake": 0.6 * F.cross_entropy(view.label_logits, batch.y_real),
+        "info/code": 0.1 * (view.code - code).abs().mean(),
+    }
+    sum(by_hand.values()).backward()  # type: ignore[union-attr]
+    gradients_match(stepper.generator, g)
+    for p, q in zip(stepper.critic.info_parameters(), d.info_parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=2e-4, atol=1e-6)
+    weight = {"lsgan": 1.5, "cycle": 5, "identity": 2.5, "label_fake": 0.6, "code": 0.1}
+    for name, value in by_hand.items():
+        torch.testing.assert_close(parts[name] * weight[name.split("/")[1]], value.detach(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(parts["change"], (x_fake - batch.x_source).abs().mean().detach())
+
+
+def test_nothing_flows_from_the_cycle_into_the_critics_estimate_of_the_code(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe(only(generator={"cycle": 1, "identity": 1}))
+    stepper = new_stepper(recipe)
+    stepper(some_batches(recipe), 0)
+    assert all(p.grad is None for p in stepper.critic.parameters())
+
+
+# --- what a term sees -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [2, 3, 5])
+def test_fakes_are_ordered_by_the_labels_of_the_reals(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spy: Spy, labels: int
+) -> None:
+    needs = ("x_fake", "x_real", "y_real", "y_target", "x_source", "y_source", "code")
+    recipe = tiny_recipe(only(generator={spy.term(*needs): 1}) | {"data": {"batch": 8}}, labels=labels)
+    stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
+    g = copy.deepcopy(stepper.generator)
+    stepper([batch], 0)
+    (seen,) = spy.seen
+    assert torch.equal(seen["y_target"], seen["y_real"])
+    assert torch.equal(seen["y_real"], batch.y_real)
+    assert (seen["y_source"] != seen["y_target"]).all()
+    assert seen["code"].shape == (8, 2)
+    assert seen["code"].abs().max() <= 1
+    torch.testing.assert_close(seen["x_fake"], g(batch.x_source, batch.y_real, seen["code"]))
+
+
+def calls_of(network: nn.Module) -> list[int]:
+    sizes: list[int] = []
+    network.register_forward_pre_hook(lambda module, arguments: sizes.append(len(arguments[0])))
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("terms", "sizes"),
+    [
+        ({"lsgan": 1, "cycle": 1, "identity": 1}, [8, 4]),
+        ({"lsgan": 1, "identity": 1}, [8]),
+        ({"lsgan": 1, "cycle": 1}, [4, 4]),
+        ({"lsgan": 1, "cycle": {"weight": {0: 0.0, 5: 1.0}}}, [4]),
+        ({"lsgan": 1}, [4]),
+    ],
+)
+def test_what_no_term_asks_for_is_not_computed(
+    tiny_recipe: MakeRecipe,
+    new_stepper: MakeStepper,
+    some_batches: MakeBatches,
+    terms: dict[str, Any],
+    sizes: list[int],
+) -> None:
+    """The generator's forwards in a step: fakes (with identity in the same batch of 2 x 4), then the cycle."""
+    recipe = tiny_recipe(only(critic={"lsgan": 1}, generator=terms))
+    stepper = new_stepper(recipe)
+    seen = calls_of(stepper.generator)
+    stepper(some_batches(recipe), 0)
+    assert seen == sizes
+
+
+def test_no_identity_pass_where_only_the_critic_learns(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    changes = only(critic={"lsgan": 1}, generator={"identity": 1})
+    changes["objective"]["critic_steps"] = 3
+    recipe = tiny_recipe(changes)
+    stepper = new_stepper(recipe)
+    seen = calls_of(stepper.generator)
+    stepper(some_batches(recipe, count=3), 0)
+    assert seen == [4, 4, 8]
+
+
+def test_noise_becomes_pictures_once_a_step(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe({"mode": "generate"}, labels=0)
+    stepper = new_stepper(recipe)
+    seen = calls_of(stepper.generator)
+    parts = stepper(some_batches(recipe), 0)
+    assert seen == [4]
+    assert "change" not in parts
+
+
+def test_the_critic_looks_at_each_picture_once_a_phase(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    changes = only(critic={"lsgan": 1, "hinge": 1, "label_real": 1}, generator={"lsgan": 1, "hinge": 1, "cycle": 1})
+    recipe = tiny_recipe(changes)
+    stepper = new_stepper(recipe)
+    seen = calls_of(stepper.critic)
+    stepper(some_batches(recipe), 0)
+    assert seen == [4, 4, 4], "reals and fakes, then the fakes again; the code of the reals is known already"
+
+
+# --- labels that are not known ----------------------------------------------------------------------------------------
+
+
+def targets_of(recipe: Recipe, stepper: Stepper, batches: list[Batch]) -> list[int]:
+    passes = [
+        Pass(stepper.generator, stepper.critic, b, recipe, stepper.processes, bf16=False, same=False) for b in batches
+    ]
+    return [label for p in passes if p.y_target is not None for label in p.y_target.tolist()]
+
+
+def test_unknown_labels_are_drawn_evenly(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe({"mode": "generate", "data": {"batch": 8}}, labels=4, labels_known=False)
+    batches = some_batches(recipe, count=20)
+    found = targets_of(recipe, new_stepper(recipe), batches)
+    assert all(sorted(found[i : i + 8]) == [0, 0, 1, 1, 2, 2, 3, 3] for i in range(0, 160, 8))
+    assert len({tuple(found[i : i + 8]) for i in range(0, 160, 8)}) > 15, "in a new order each step"
+
+
+@pytest.mark.parametrize(("labels", "batch"), [(13, 8), (3, 8)])
+def test_over_many_steps_every_unknown_label_is_drawn_as_often(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, labels: int, batch: int
+) -> None:
+    recipe = tiny_recipe({"mode": "generate", "data": {"batch": batch}}, labels=labels, labels_known=False)
+    found = targets_of(recipe, new_stepper(recipe), some_batches(recipe, count=3 * 13))
+    counts = [found.count(label) for label in range(labels)]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_the_critic_is_told_no_label_where_none_is_known(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spy: Spy
+) -> None:
+    recipe = tiny_recipe(
+        only(critic={"lsgan": 1, spy.term("real_patches", "y_real"): 1}) | {"mode": "generate"},
+        labels=4,
+        labels_known=False,
+    )
+    told = []
+    stepper = new_stepper(recipe)
+    stepper.critic.register_forward_pre_hook(lambda module, arguments: told.append(arguments[1]))
+    stepper(some_batches(recipe), 0)
+    assert told == [None, None]
+    assert all(seen["y_real"] is None for seen in spy.seen)
+
+
+# --- optimizers, order, numbers of steps ------------------------------------------------------------------------------
+
+
+def updates(stepper: Stepper, optimizer: str, parameter: nn.Parameter) -> int:
+    state = stepper.optimizers[optimizer].state
+    return int(state[parameter]["step"]) if parameter in state else 0
+
+
+@pytest.mark.parametrize("critic_steps", [0, 1, 3])
+@pytest.mark.parametrize("order", [("critic", "generator"), ("generator", "critic")])
+def test_critic_steps_each_on_its_own_batch(
+    tiny_recipe: MakeRecipe,
+    new_stepper: MakeStepper,
+    some_batches: MakeBatches,
+    spy: Spy,
+    critic_steps: int,
+    order: tuple[str, str],
+) -> None:
+    changes = only(critic={"lsgan": 1, spy.term("x_real", "x_fake"): 1}, generator={"lsgan": 1})
+    changes["objective"] |= {"critic_steps": critic_steps, "order": order}
+    recipe = tiny_recipe(changes)
+    stepper = new_stepper(recipe)
+    assert stepper.batches_a_step == max(1, critic_steps)
+    batches = some_batches(recipe, count=stepper.batches_a_step)
+    parts = stepper(batches, 0)
+    assert updates(stepper, "critic", next(stepper.critic.parameters())) == critic_steps
+    assert updates(stepper, "generator", next(stepper.generator.parameters())) == 1
+    assert len(spy.seen) == critic_steps
+    assert all(torch.equal(seen["x_real"], b.x_real) for seen, b in zip(spy.seen, batches, strict=False))
+    assert not any(seen["x_fake"].requires_grad for seen in spy.seen)
+    assert ("critic/lsgan" in parts) == (critic_steps > 0)
+
+
+def test_the_generator_may_go_first(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spy: Spy
+) -> None:
+    critic = {"lsgan": 1, spy.term("x_fake", "x_source", "y_real", "code"): 1}
+    changes = only(critic=critic, generator={"lsgan": 1, "cycle": 1})
+    first, alone = copy.deepcopy(changes), copy.deepcopy(changes)
+    first["objective"]["order"] = ("generator", "critic")
+    alone["objective"]["critic_steps"] = 0
+    after = {}
+    for name, change in (("first", first), ("alone", alone), ("second", changes)):
+        recipe = tiny_recipe(change)
+        stepper = new_stepper(recipe)
+        after[name] = stepper, weights(stepper.generator)
+        stepper(some_batches(recipe), 0)
+    generators = {name: stepper.generator for name, (stepper, _) in after.items()}
+    assert not moved(weights(generators["first"]), generators["alone"]), "it learnt from the critic as it was"
+    assert moved(weights(generators["second"]), generators["alone"]), "here it learnt from the critic's new weights"
+    seen_first, seen_second = spy.seen
+    for seen, generator in ((seen_first, generators["first"]), (seen_second, None)):
+        arguments = seen["x_source"], seen["y_real"], seen["code"]
+        if generator is not None:
+            torch.testing.assert_close(seen["x_fake"], generator(*arguments).detach(), msg="fakes of the new generator")
+        else:
+            old = new_stepper(tiny_recipe(changes)).generator
+            torch.testing.assert_close(seen["x_fake"], old(*arguments).detach(), msg="fakes of the old generator")
+
+
+def test_the_info_losses_may_have_their_own_optimizer(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe({"optimizer": {"info_lr": 1e-5, "generator_lr": 1e-3, "critic_lr": 1e-3}})
+    stepper = new_stepper(recipe)
+    assert set(stepper.optimizers) == {"generator", "critic", "info"}
+    parts = stepper(some_batches(recipe), 0)
+    assert {"info/label_fake", "info/code"} <= set(parts)
+    head = stepper.critic.info_parameters(label=False)[0]
+    assert updates(stepper, "info", head) == 1
+    assert updates(stepper, "critic", head) == 0, "the code head learns from the info losses only"
+    assert updates(stepper, "info", next(stepper.generator.parameters())) == 1
+    assert updates(stepper, "generator", next(stepper.generator.parameters())) == 1
+    assert updates(stepper, "info", next(stepper.critic.trunk.parameters())) == 0
+
+
+def test_the_rate_of_the_info_optimizer_is_its_own(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    """Adam's first step is as long as its rate."""
+    recipe = tiny_recipe(only(info={"code": 1}) | {"optimizer": {"info_lr": 1e-5}})
+    stepper = new_stepper(recipe)
+    before = {**weights(stepper.generator), **weights(stepper.critic)}
+    stepper(some_batches(recipe), 0)
+    after = {**weights(stepper.generator), **weights(stepper.critic)}
+    assert max(float((after[name] - before[name]).abs().max()) for name in before) == pytest.approx(1e-5, rel=0.1)
+
+
+def test_rates_are_held_and_then_lowered(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    optimizer = {"generator_lr": 1e-3, "critic_lr": 2e-3, "info_lr": 3e-3, "hold": 0.5, "final": 0.1}
+    recipe = tiny_recipe({"optimizer": optimizer})
+    stepper, batches = new_stepper(recipe), some_batches(recipe)
+    for step, share in ((0, 1.0), (50, 1.0), (75, 0.55), (100, 0.1)):
+        stepper(batches, step)
+        rates = [stepper.optimizers[name].param_groups[0]["lr"] for name in ("generator", "critic", "info")]
+        assert rates == pytest.approx([share * 1e-3, share * 2e-3, share * 3e-3])
+
+
+def test_gradients_are_clipped_a_network_at_a_time(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    def norm(network: nn.Module) -> float:
+        return float(torch.stack([p.grad.norm() for p in network.parameters() if p.grad is not None]).norm())
+
+    sizes = {}
+    for clip in (None, 1e-2):
+        changes = only(critic={"lsgan": 50}) | {"optimizer": {"clip": clip}}
+        critic_recipe = tiny_recipe(changes)
+        stepper = new_stepper(critic_recipe)
+        stepper(some_batches(critic_recipe), 0)
+        changes = only(generator={"cycle": 50}) | {"optimizer": {"clip": clip}}
+        generator_recipe = tiny_recipe(changes)
+        other = new_stepper(generator_recipe)
+        other(some_batches(generator_recipe), 0)
+        sizes[clip] = norm(stepper.critic), norm(other.generator)
+    assert min(sizes[None]) > 0.1
+    assert sizes[1e-2] == pytest.approx((1e-2, 1e-2), rel=1e-3)
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def test_penalties_are_computed_in_fp32(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(only(critic={"lsgan": 1, "r1": 1, "r2": 1, "dragan": 1}, generator={"lsgan": 1}))
+    stepper = new_stepper(recipe, bf16=True)
+    kinds: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+    in_penalty = [False]
+    plain = Pass.score
+
+    def score(self: Pass, image: Tensor, label: Tensor | None) -> Tensor:
+        in_penalty[0] = True
+        try:
+            return plain(self, image, label)
+        finally:
+            in_penalty[0] = False
+
+    monkeypatch.setattr(Pass, "score", score)
+    for module in stepper.critic.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda m, i, output: kinds[in_penalty[0]].add(output.dtype))
+    parts = stepper(some_batches(recipe), 0)
+    assert kinds[True] == {torch.float32}
+    assert kinds[False] == {torch.bfloat16}
+    assert {value.dtype for value in parts.values()} == {torch.float32}, "losses too"
+
+
+@pytest.mark.parametrize("phase", ["critic", "generator"])
+@pytest.mark.parametrize(("labels", "labels_known"), [(2, True), (3, True), (13, False), (0, True)])
+def test_every_term_with_any_labels(
+    tiny_recipe: MakeRecipe,
+    new_stepper: MakeStepper,
+    some_batches: MakeBatches,
+    phase: str,
+    labels: int,
+    labels_known: bool,
+) -> None:
+    translates = labels_known and labels > 0
+    names = set(TERMS[phase])  # type: ignore[index]
+    if not translates:
+        names -= {"label_real", "cycle", "identity"}
+    changes = only(**{phase: dict.fromkeys(sorted(names), 1.0)})
+    recipe = tiny_recipe(
+        changes | {"mode": "translate" if translates else "generate"}, labels=labels, labels_known=labels_known
+    )
+    stepper = new_stepper(recipe)
+    parts = stepper(some_batches(recipe), 0)
+    assert {name for name in parts if name.startswith(phase)} == {f"{phase}/{name}" for name in names}
+    assert all(value.isfinite() for value in parts.values())
+    assert all(p.isfinite().all() for n in (stepper.generator, stepper.critic) for p in n.parameters())
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_steps_repeat_exactly(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spectral_norm: bool
+) -> None:
+    recipe = tiny_recipe({"critic": {"spectral_norm": spectral_norm}}, labels=3)
+    ends: list[tuple[Generator, Critic]] = []
+    for _ in range(2):
+        stepper = new_stepper(recipe)
+        for step, batch in enumerate(some_batches(recipe, count=3)):
+            stepper([batch], step)
+        ends.append((stepper.generator, stepper.critic))
+    assert not moved(weights(ends[0][0]), ends[1][0])
+    assert not moved(weights(ends[0][1]), ends[1][1])
+
+
+def test_it_learns(tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches) -> None:
+    """Forty steps of reconstruction on one batch: the losses fall."""
+    recipe = tiny_recipe(only(generator={"cycle": 5, "identity": 5}) | {"optimizer": {"generator_lr": 2e-3}})
+    stepper, batches = new_stepper(recipe), some_batches(recipe)
+    values = [float(stepper(batches, 0)["generator/cycle"]) for _ in range(40)]
+    assert values[-1] < 0.5 * values[0]
