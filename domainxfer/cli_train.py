@@ -182,7 +182,9 @@ def seconds(text: str) -> float:
     Raises:
         UsageError: anything else.
     """
-    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m?)?(?:(\d+(?:\.\d+)?)s)?", text.strip().lower())
+    number, text = r"(\d+(?:\.\d+)?)", text.strip().lower()
+    text += "m" if re.fullmatch(number, text) else ""
+    match = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text)
     if not match or not any(match.groups()):
         raise UsageError(f"--max-time {text}: write it as 20m, 2h, 1h30m or 90s")
     hours, minutes, rest = (float(group or 0) for group in match.groups())

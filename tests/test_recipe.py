@@ -166,12 +166,12 @@ def test_the_rate_is_held_and_then_falls_in_a_straight_line() -> None:
 
 
 def test_resolved_for_translation() -> None:
-    recipe = changed("data.size=96", "generator.code_size=3", "generator.channels=1").resolved(5)
+    recipe = changed("data.size=96", "generator.code_size=3", "generator.channels=3").resolved(5)
     assert recipe.generator.content == "picture"
     assert recipe.generator.output == "change"
     assert recipe.generator.labels == recipe.critic.labels == 5
     assert recipe.generator.code_size == recipe.critic.code_size == 3
-    assert recipe.generator.channels == recipe.critic.channels == 1
+    assert recipe.generator.channels == recipe.critic.channels == 3
     assert recipe.generator.size == 96
     assert recipe.critic.patch_labels
     assert set(recipe.objective.info) == {"label_fake", "code"}

@@ -115,13 +115,16 @@ class Pass:
         """(b, C, H, W): the fakes, translated back.
 
         A generator likes to hide the source in its fake as an invisible pattern (Chu et al. 2017). With `cycle_noise`
-        the pattern drowns, and the way back must be found from what can be seen.
+        the pattern drowns, and the way back must be found from what can be seen. The noise is in what G looks at, not in
+        what its change is added to: taking noise off again is not to be learned.
         """
         code = self.processes.gather(self.own_code)[self.batch.sources]
-        x_fake, sigma = self.x_fake, self.recipe.objective.cycle_noise
-        if sigma:
-            x_fake = x_fake + sigma * self.drawn("cycle", "normal", *x_fake.shape[1:])
-        return self.generate(x_fake, self.batch.y_source, code)
+        sigma = self.recipe.objective.cycle_noise
+        if not sigma:
+            return self.generate(self.x_fake, self.batch.y_source, code)
+        noise = sigma * self.drawn("cycle", "normal", *self.x_fake.shape[1:])
+        x_cycle = self.generate(self.x_fake + noise, self.batch.y_source, code)
+        return x_cycle - noise if self.recipe.generator.output == "change" else x_cycle
 
     @cached_property
     def _translated(self) -> tuple[Tensor, Tensor | None]:

@@ -1,0 +1,43 @@
+"""The pass: what the networks make of a batch."""
+
+import torch
+
+from domainxfer.training.passes import Pass
+
+
+def made(recipe, stepper, batch) -> Pass:
+    return Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=True)
+
+
+def test_cycle_noise_is_seen_but_not_to_be_removed(tiny_recipe, new_stepper, some_batches) -> None:
+    recipe = tiny_recipe({"objective": {"cycle_noise": 0.5}})
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    p = made(recipe, stepper, batch)
+    noise = 0.5 * p.drawn("cycle", "normal", *batch.x_real.shape[1:])
+    own_code = p.own_code[batch.sources]
+    seen = p.x_fake + noise
+    change = stepper.generator(seen, batch.y_source, own_code) - seen
+    torch.testing.assert_close(p.x_cycle, p.x_fake + change, atol=1e-5, rtol=0)
+
+
+def test_identity_and_translation_go_through_the_generator_as_one_batch(tiny_recipe, new_stepper, some_batches) -> None:
+    recipe = tiny_recipe()
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    p = made(recipe, stepper, batch)
+    alone = stepper.generator(batch.x_real, batch.y_real, p.own_code)
+    torch.testing.assert_close(p.x_same, alone, atol=1e-5, rtol=0)
+    alone = stepper.generator(batch.x_source, batch.y_real, p.code)
+    torch.testing.assert_close(p.x_fake, alone, atol=1e-5, rtol=0)
+
+
+def test_draws_follow_the_position_not_the_share(tiny_recipe, new_stepper, some_batches) -> None:
+    recipe = tiny_recipe({"generator": {"code_size": 3}})
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    whole = made(recipe, stepper, batch).code
+    assert whole.shape == (len(batch.positions), 3)
+    assert bool((whole.abs() <= 1).all())
+    assert not torch.equal(whole[0], whole[1])
+    assert torch.equal(whole, made(recipe, stepper, batch).code)
