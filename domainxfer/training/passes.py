@@ -115,8 +115,8 @@ class Pass:
         """(b, C, H, W): the fakes, translated back.
 
         A generator likes to hide the source in its fake as an invisible pattern (Chu et al. 2017). With `cycle_noise`
-        the pattern drowns, and the way back must be found from what can be seen. The noise is in what G looks at, not in
-        what its change is added to: taking noise off again is not to be learned.
+        the pattern drowns, and the way back must be found from what can be seen. The noise is in what G looks at, not
+        in what its change is added to: taking noise off again is not to be learned.
         """
         code = self.processes.gather(self.own_code)[self.batch.sources]
         sigma = self.recipe.objective.cycle_noise
