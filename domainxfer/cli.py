@@ -88,7 +88,7 @@ def train(
     command = TrainCommand(
         changes=_settings(changes, steps=steps, size=size, seed=seed),
         runs=runs,
-        max_seconds=seconds(max_time) if max_time else None,
+        max_seconds=None if max_time is None else seconds(max_time),
         offline=offline,
         cpu=cpu,
     )

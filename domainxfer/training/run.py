@@ -87,6 +87,8 @@ class Run:
                 f"data.batch is {recipe.data.batch}, which {processes.count} processes cannot share evenly; "
                 f"--set data.batch={processes.count * max(1, recipe.data.batch // processes.count)}"
             )
+        if recipe.mode == "translate" and processes.is_main:
+            load_extractor(recipe.training.extractor)  # a misspelt one is refused before anything is written
         device, precision = processes.device, recipe.training.precision
         self.bf16 = precision == "bf16" or (precision == "auto" and pays_bf16(device))
         self.memory_format = torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from domainxfer.errors import UsageError
 from domainxfer.losses.simgan import simgan_critic, simgan_generator
 
 Vector = list[float]
@@ -179,7 +180,7 @@ def test_repeating_the_patches_changes_nothing(scores: tuple[Tensor, Tensor]) ->
 
 
 def test_too_few_patches_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 x 2"):
+    with pytest.raises(UsageError, match="2 x 2"):
         simgan_generator(torch.zeros(2, 1), torch.zeros(2, 1), None)
 
 

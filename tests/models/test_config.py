@@ -25,7 +25,7 @@ from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
         (CriticConfig, {"fields": (0, 2)}, "between 1 and depth"),
         (CriticConfig, {"fields": (2, 5), "depth": 4}, "between 1 and depth"),
         (CriticConfig, {"depth": 1}, "greater than or equal to 2"),
-        (CriticConfig, {"channels": 5}, "less than or equal to 4"),
+        (CriticConfig, {"channels": 4}, "1 or 3"),
     ],
 )
 def test_impossible_networks_are_refused(config, settings: dict, says: str) -> None:  # type: ignore[no-untyped-def, type-arg]
