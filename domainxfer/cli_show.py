@@ -5,15 +5,16 @@ import os
 import platform
 from pathlib import Path
 
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from domainxfer import __version__
+from domainxfer.cli_console import wide_console
 from domainxfer.datasets.card import list_cards, load_card
 from domainxfer.datasets.find import data_roots, fetch_data, find_card_folder, open_data
 
-console = Console(highlight=False)
+console = wide_console()
 
 
 def show_runs(runs: Path) -> None:
@@ -61,9 +62,9 @@ def show_doctor(data_root: Path | None) -> None:
     ):
         there = importlib.util.find_spec(module) is not None
         missing = f"missing; pip install 'domainxfer[{extra}]'"
-        table.add_row(f"extra [{extra}]", f"{what}: {'there' if there else missing}")
+        table.add_row(escape(f"extra [{extra}]"), escape(f"{what}: {'there' if there else missing}"))
     for root in data_roots(data_root):
-        table.add_row("data is looked for in", f"{root}{'' if root.is_dir() else ' (not there)'}")
+        table.add_row("data is looked for in", escape(f"{root}{'' if root.is_dir() else ' (not there)'}"))
     here = [name for name in list_cards() if find_card_folder(load_card(name), data_root)]
     table.add_row("data sets here", ", ".join(here) or "none but the rendered ones")
     console.print(table)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domainxfer.api import Trained, dry_run, resume, train
+from domainxfer.cli_console import wide_console
 from domainxfer.errors import UsageError
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.training.held_out import Direction
@@ -29,7 +30,7 @@ class TrainCommand:
     max_seconds: float | None
     offline: bool
     cpu: bool
-    console: Console = field(default_factory=lambda: Console(highlight=False))
+    console: Console = field(default_factory=wide_console)
 
     def train(self, data: str, **arguments: Any) -> int:
         """Start a run; the exit code."""

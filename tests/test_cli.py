@@ -197,3 +197,4 @@ def test_doctor_says_what_is_used(run):
     code, out, _ = run("doctor")
     assert code == 0
     assert "bf16" in out
+    assert "extra [metrics]" in out, "square brackets are not markup"
