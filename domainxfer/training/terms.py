@@ -74,7 +74,8 @@ class Term:
 
     def __call__(self, have: Mapping[str, Any]) -> Tensor:
         """Evaluate the term on what the pass has; 0-dimensional fp32."""
-        arguments = {name: have[name] for name in self.needs}
+        # In one order everywhere: a set's order differs between processes, and gathering must not.
+        arguments = {name: have[name] for name in sorted(self.needs)}
         scored = self.needs & PATCHES
         if not scored:
             return self.function(**arguments, **self.settings.options)

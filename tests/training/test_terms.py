@@ -205,3 +205,20 @@ def test_settings_are_what_the_recipe_says() -> None:
     term = built("generator", {"cycle": {"weight": {0: 10.0, 10: 0.0}}})[0]
     assert isinstance(term.settings, TermSettings)
     assert [term.weight_at(step) for step in (0, 5, 10)] == [10, 5, 0]
+
+
+def test_what_a_term_needs_is_asked_for_in_an_order_that_does_not_depend_on_the_process() -> None:
+    """Each need may be a message between processes; a set of names has another order in each of them."""
+    asked: list[str] = []
+
+    class Have(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            asked.append(name)
+            return super().__getitem__(name)
+
+    scores = (torch.rand(4, 9),)
+    have = Have(real_patches=scores, fake_patches=scores, y_target=torch.tensor([0, 0, 1, 1]))
+    for term in build_terms(Objective.model_validate({"generator": {"simgan": 1.0}}))["generator"]:
+        term(have)
+    assert asked == sorted(asked)
+    assert len(asked) == 3
