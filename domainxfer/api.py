@@ -243,15 +243,8 @@ def _card_meant(data: str) -> Card | None:
 def _recipe_of(card: Card | None) -> Recipe:
     if card is None:
         return Recipe()
-    return override(Recipe(card=card.name, mode=card.mode), _deep({"data": {"size": card.size}}, card.recipe))
-
-
-def _deep(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(a)
-    for key, value in b.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _deep(merged[key], value) if both else value
-    return merged
+    at_size = override(Recipe(card=card.name, mode=card.mode), {"data": {"size": card.size}})
+    return override(at_size, card.recipe)
 
 
 def _absolute(data: str) -> str:
