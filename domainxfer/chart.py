@@ -119,7 +119,8 @@ def _grid(x_axis: _Axis, y_axis: _Axis, x_name: str) -> str:
     for value in x_axis.ticks:
         x = x_axis(value)
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{_label(value)}</text>')
+        anchor = "end" if x > right - 12 else "middle"  # a long number under the last tick would leave the picture
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="{anchor}">{_label(value)}</text>')
     parts.append(f'<path class="axis" fill="none" d="M{LEFT} {TOP}V{bottom}H{right}"/>')
     parts.append(f'<text x="{right}" y="{HEIGHT - 4}" text-anchor="end">{escape(x_name)}</text>')
     return "".join(parts)

@@ -35,7 +35,7 @@ def show_runs(runs: Path) -> None:
             rows[-1]["step"] if rows else "0",
             str(recipe.training.steps),
             f"{float(rows[-1]['seconds']) / 3600:.1f}" if rows else "",
-            f"{100 * sum(shares) / len(shares):.0f} %" if shares else "",
+            f"{100 * sum(shares) / len(shares):z.0f} %" if shares else "",
         )
     console.print(table if table.row_count else f"no runs in {runs}; start one: domainxfer train demo")
 

@@ -141,7 +141,7 @@ class _Display:
             cells = [f"{pair[0]} > {pair[1]}"]
             if pair in by_pair:
                 d = by_pair[pair]
-                cells += [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:.0f} %"]
+                cells += [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:z.0f} %"]
             if pair in truth:
                 t = truth[pair]
                 cells += [

@@ -100,7 +100,7 @@ def _figure_tables(figures: Sequence[Row]) -> str:
             head += ["KID", "floor: real", "ceiling: do nothing", "left of do nothing"]
             for row, line in zip(last, cells, strict=True):
                 line += [_shown(_number(row, name), ".4f") for name in ("kid", "floor", "ceiling")]
-                line.append(_shown(_share(row), ".0%"))
+                line.append(_shown(_share(row), "z.0%"))
         if any(row["psnr_inside"] for row in last):
             caption += "; PSNR to the known answer inside the figure, higher is better"
             head += ["PSNR inside, dB", "do nothing", "gain", "change outside"]
