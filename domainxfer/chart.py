@@ -10,7 +10,7 @@ Dash = Literal["solid", "dashed", "dotted"]
 Point = tuple[float, float]
 
 WIDTH, HEIGHT = 640, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 38  # room for the tick labels
+LEFT, RIGHT, TOP, BOTTOM = 58, 22, 10, 38  # room for the tick labels
 MOST_POINTS = 400  # of a line; more are averaged, the eye cannot tell and the page stays small
 LOG_FROM = 30.0  # values that span less than this factor are better seen on a linear axis
 GREY = -1
@@ -119,8 +119,7 @@ def _grid(x_axis: _Axis, y_axis: _Axis, x_name: str) -> str:
     for value in x_axis.ticks:
         x = x_axis(value)
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
-        anchor = "end" if x > right - 12 else "middle"  # a long number under the last tick would leave the picture
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="{anchor}">{_label(value)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{_label(value)}</text>')
     parts.append(f'<path class="axis" fill="none" d="M{LEFT} {TOP}V{bottom}H{right}"/>')
     parts.append(f'<text x="{right}" y="{HEIGHT - 4}" text-anchor="end">{escape(x_name)}</text>')
     return "".join(parts)
