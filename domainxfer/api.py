@@ -5,10 +5,10 @@ zebra = domainxfer.load("runs/horse2zebra-1").translate(image, to="zebra")
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from PIL import Image
 
@@ -85,52 +85,58 @@ class Trained:
         return load(self.run)
 
 
+class RunOptions(TypedDict, total=False):
+    """What may be said of a new run, beside its data."""
+
+    changes: dict[str, Any]
+    """Nested recipe settings, e.g. ``{"data": {"size": 128}}``."""
+    recipe_file: Path | None
+    """A recipe.yaml to start from in place of the card's."""
+    data_root: Path | None
+    """Where the card's pictures are looked for first."""
+    names: dict[str, str]
+    """Folder or letter -> domain name."""
+    mode: str | None
+    """"translate" or "generate"; None takes the card's."""
+    labels: str | None
+    """"known", "none" or a number to discover; None: known for translation, none for generation."""
+    init_from: Path | str | None
+    """A model or run to fine-tune; its network sizes are taken over."""
+    offline: bool
+    """Never download."""
+
+
 def train(
     data: str,
     *,
-    changes: dict[str, Any] | None = None,
-    recipe_file: Path | None = None,
-    data_root: Path | None = None,
-    names: dict[str, str] | None = None,
-    mode: str | None = None,
-    labels: str | None = None,
-    init_from: Path | str | None = None,
     runs: Path = DEFAULT_RUNS,
     name: str | None = None,
     max_seconds: float | None = None,
-    offline: bool = False,
     cpu: bool = False,
     listener: Listener | None = None,
+    **options: Unpack[RunOptions],
 ) -> Trained:
     """Train a new run on a data set.
 
     Args:
         data: a card's name (``horse2zebra``, ``demo``, ...) or a folder with one folder of pictures a domain.
-        changes: nested recipe settings, e.g. ``{"data": {"size": 128}}``.
-        recipe_file: a recipe.yaml to start from in place of the card's.
-        data_root: where the card's pictures are looked for first.
-        names: folder or letter -> domain name.
-        mode: "translate" or "generate"; None takes the card's.
-        labels: "known", "none" or a number to discover; None: known for translation, none for generation.
-        init_from: a model to fine-tune.
         runs: where run folders go.
         name: of the run; None takes that of the data. A number is added.
         max_seconds: stop after so long; the run counts as finished.
-        offline: never download.
         cpu: do not use a GPU.
         listener: who watches.
+        options: `RunOptions`.
 
     Raises:
         DomainxferError: anything that the user can mend; nothing half-written is left.
     """
     listener = listener or Listener()
-    recipe, pictures = prepare(
-        data, changes or {}, recipe_file, data_root, names or {}, mode, labels, offline, listener.say
-    )
+    old = _model_to_tune(options.get("init_from"), runs)
+    recipe, pictures = prepare(data, listener.say, old, **options)
     processes = Processes(cpu=cpu)
     run = Run(recipe, pictures, processes, None, listener)
-    if init_from is not None:
-        run.start_from(Model.load(init_from))
+    if old is not None:
+        run.start_from(old)
     check_conditioning(run.stepper.generator)
     if processes.is_main:
         run.folder = new_run(runs, name or recipe.card)
@@ -181,40 +187,58 @@ def _trained(run: Run, max_seconds: float | None) -> Trained:
     return Trained(run.folder.path, outcome, run.skipped)
 
 
-def dry_run(data: str, *, cpu: bool = False, listener: Listener | None = None, **arguments: Any) -> Estimate:
+def dry_run(
+    data: str,
+    *,
+    runs: Path = DEFAULT_RUNS,
+    cpu: bool = False,
+    listener: Listener | None = None,
+    **options: Unpack[RunOptions],
+) -> Estimate:
     """Build everything, do two steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
-    recipe, pictures = prepare(data, listener_say=listener.say, **arguments)
+    recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), runs), **options)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
 
 def prepare(
-    data: str,
-    changes: dict[str, Any],
-    recipe_file: Path | None = None,
-    data_root: Path | None = None,
-    names: dict[str, str] | None = None,
-    mode: str | None = None,
-    labels: str | None = None,
-    offline: bool = False,
-    listener_say: Any = lambda text: None,
+    data: str, say: Callable[[str], None], tune: NetworkModel | None = None, **options: Unpack[RunOptions]
 ) -> tuple[Recipe, DomainData]:
-    """The resolved recipe of a run and its pictures. Arguments as for `train`."""
-    card = _card_meant(data)
-    base = read_recipe(recipe_file) if recipe_file else _recipe_of(card)
-    mode = mode or base.mode
+    """The resolved recipe of a run and its pictures.
+
+    Args:
+        data: as for `train`.
+        say: told what is worth reading.
+        tune: the model to begin with, whose network sizes the recipe then has.
+        options: `RunOptions`.
+    """
+    card, file, root = _card_meant(data), options.get("recipe_file"), options.get("data_root")
+    base = read_recipe(file) if file else _recipe_of(card)
+    if tune is not None:
+        base = override(base, _sizes_of(tune))
+    mode = options.get("mode") or base.mode
     source = SourceSettings(
         data=data if card else _absolute(data),
-        data_root=str(data_root.absolute()) if data_root else None,
-        names=names or {},
-        labels=labels or ("known" if mode == "translate" else "none"),
+        data_root=str(root.absolute()) if root else None,
+        names=options.get("names") or {},
+        labels=options.get("labels") or ("known" if mode == "translate" else "none"),
     )
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
-    recipe = override(override(base, changes), fixed)
-    pictures = _open(recipe, offline, listener_say)
+    recipe = override(override(base, options.get("changes") or {}), fixed)
+    pictures = _open(recipe, options.get("offline", False), say)
     known = source.labels == "known"
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
     return recipe.resolved(count, labels_known=known), pictures
+
+
+def _model_to_tune(init_from: Path | str | None, runs: Path) -> NetworkModel | None:
+    return None if init_from is None else find_model(str(init_from), None, runs)[1]
+
+
+def _sizes_of(model: NetworkModel) -> dict[str, Any]:
+    config = model.config
+    sizes = {"generator": config.generator.model_dump()}
+    return sizes if config.critic is None else {**sizes, "critic": config.critic.model_dump()}
 
 
 def _open(recipe: Recipe, offline: bool, say: Any) -> DomainData:

@@ -66,7 +66,7 @@ def train(
     runs: Runs = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Name of the run; a number is added.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to start from.")] = None,
-    init_from: Annotated[Path | None, typer.Option(help="Fine-tune this model or run.")] = None,
+    init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build everything, do two steps, estimate, stop.")] = False,
@@ -102,11 +102,12 @@ def train(
         "names": _names(names),
         "mode": mode,
         "labels": labels,
+        "init_from": init_from,
     }
     assert data is not None
     if dry_run:
         raise typer.Exit(command.dry_run(data, **arguments))
-    raise typer.Exit(command.train(data, name=name, init_from=init_from, **arguments))
+    raise typer.Exit(command.train(data, name=name, **arguments))
 
 
 @app.command()

@@ -43,7 +43,8 @@ class TrainCommand:
     def dry_run(self, data: str, **arguments: Any) -> int:
         """Build, do two steps, print what a run would cost."""
         listener = Listener(say=self._say)
-        found = dry_run(data, changes=self.changes, offline=self.offline, cpu=self.cpu, listener=listener, **arguments)
+        common: dict[str, Any] = {"changes": self.changes, "offline": self.offline, "cpu": self.cpu, "runs": self.runs}
+        found = dry_run(data, listener=listener, **common, **arguments)
         sizes = f"generator {found.generator_parameters / 1e6:.2f} M, critic {found.critic_parameters / 1e6:.2f} M"
         self._say(f"{sizes} parameters; {found.device}, {found.precision}")
         hours = f"{found.seconds_a_step:.2f} s a step, {found.steps} steps: about {found.hours:.1f} h"

@@ -141,7 +141,7 @@ def test_generate_mode_with_known_and_with_discovered_labels(mine):
 
 def test_translation_needs_labels(mine):
     with pytest.raises(UsageError, match="--mode generate"):
-        prepare(str(mine), TINY, labels="4")
+        prepare(str(mine), print, changes=TINY, labels="4")
 
 
 def test_cards_have_recipes_that_hold_together():
@@ -166,7 +166,7 @@ def test_more_processes_than_the_batch_can_feed(mine, monkeypatch):
     from domainxfer.training import run as run_module
     from domainxfer.training.processes import Processes
 
-    recipe, data = prepare(str(mine), TINY)
+    recipe, data = prepare(str(mine), print, changes=TINY)
     processes = Processes(cpu=True)
     monkeypatch.setattr(processes, "count", 3)
     with pytest.raises(DomainxferError, match=r"data\.batch=3"):

@@ -23,6 +23,7 @@ from domainxfer.models.model import NetworkModel
 from domainxfer.models.precision import pays_bf16
 from domainxfer.recipe import Recipe, write_recipe
 from domainxfer.training import environment, samples
+from domainxfer.training.fine_tune import take_over
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.held_out import Direction, HeldOut
 from domainxfer.training.logbook import LogBook
@@ -136,16 +137,15 @@ class Run:
         )
 
     def start_from(self, model: NetworkModel) -> None:
-        """Fine-tune: begin with a model's weights where names and shapes agree; new domains start fresh."""
-        networks = {"generator": self.stepper.generator, "critic": self.stepper.critic}
-        for name, old in (("generator", model.generator), ("critic", model.critic)):
-            if old is None:
-                continue
-            new = networks[name].state_dict()
-            fitting = {k: v for k, v in old.state_dict().items() if k in new and new[k].shape == v.shape}
-            if not fitting:
-                raise DomainxferError(f"--init-from: that model's {name} has another architecture altogether")
-            networks[name].load_state_dict({**new, **fitting})
+        """Fine-tune: begin with a model's weights where they fit; labels follow their names (`fine_tune.take_over`)."""
+        domains = self.data.domains if self.recipe.critic.patch_labels else ()
+        for name, network, old in (
+            ("generator", self.stepper.generator, model.generator),
+            ("critic", self.stepper.critic, model.critic),
+        ):
+            fresh = [] if old is None else take_over(network, old, domains, model.domains, name)
+            if fresh:
+                self.listener.say(f"--init-from: {len(fresh)} tensors of the {name} do not fit and start fresh")
         self.average = MovingAverage(self.stepper.generator, self.recipe.training.ema)
 
     def train(self, max_seconds: float | None = None) -> Outcome:
