@@ -16,6 +16,7 @@ from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.datasets.find import open_data
 from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
 from domainxfer.report import write_report
@@ -25,6 +26,7 @@ from domainxfer.training.run import Listener, Outcome, Run
 from domainxfer.training.run_folder import RunFolder, all_runs, find_run, new_run
 from domainxfer.training.self_test import check_conditioning
 from domainxfer.translate import TranslationOptions, translate_image, translate_images
+from domainxfer.weights import shipped_models
 
 DEFAULT_RUNS = Path("runs")
 
@@ -302,31 +304,44 @@ def _loaded(path: str) -> Model:
 
 
 def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> tuple[Path, Model]:
-    """The model that a command means: a path or a run's name, or else the latest finished run that knows the domain.
+    """The model that a command means, and where it lies.
+
+    Named: a path, a run's name, or a model that ships with the package. Not named: the latest finished run that knows
+    the domain, else a model that ships.
 
     Args:
-        model: folder of a model or run, a run's name, or None.
+        model: folder of a model or run, a run's name, a shipped model's name, or None.
         to: the domain it must know; None or "all" for any translator.
         runs: where run folders are.
 
     Raises:
         DomainxferError: there is none; says what to do.
     """
+    shipped = shipped_models()
     if model is not None:
-        path = Path(model) if Path(model).exists() else find_run(runs, model).path
+        path = Path(model) if Path(model).exists() else _named(model, runs, shipped)
         return path, _loaded(str(path))
     known: set[str] = set()
-    for run in reversed(all_runs(runs)):
+    for path in [*(run.path for run in reversed(all_runs(runs))), *shipped.values()]:
         try:
-            found = _loaded(str(run.path))
+            found = _loaded(str(path))
         except DomainxferError:
             continue  # a run that has no model yet
         if not found.config.finished or found.config.generator.content != "picture":
             continue
         if to in (None, "all") or to in found.domains:
-            return run.path, found
+            return path, found
         known.update(found.domains)
-    have = f"; finished runs in {runs} know {', '.join(sorted(known))}" if known else f"; no finished run in {runs}"
     raise DomainxferError(
-        f"no model that makes {to!r}{have}. Train one (domainxfer train DATA) or name it with --model"
+        f"no model that makes {to!r}; finished runs in {runs} and the models that ship with domainxfer know "
+        f"{', '.join(sorted(known)) or 'no domain'}. Train one (domainxfer train DATA) or name it with --model"
     )
+
+
+def _named(model: str, runs: Path, shipped: dict[str, Path]) -> Path:
+    try:
+        return find_run(runs, model).path
+    except DomainxferError:
+        if model not in shipped:
+            raise
+        return shipped[model]

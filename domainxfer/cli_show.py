@@ -29,15 +29,15 @@ def show_runs(runs: Path) -> None:
         last = [f for f in figures if f["split"] == "validation" and f["kid"] and f["step"] == figures[-1]["step"]]
         shares = [float(f["kid"]) / float(f["ceiling"]) for f in last]
         table.add_row(
-            run.path.name,
-            recipe.card,
+            escape(run.path.name),
+            escape(recipe.card),
             str(recipe.data.size),
             rows[-1]["step"] if rows else "0",
             str(recipe.training.steps),
             f"{float(rows[-1]['seconds']) / 3600:.1f}" if rows else "",
             f"{100 * sum(shares) / len(shares):z.0f} %" if shares else "",
         )
-    console.print(table if table.row_count else f"no runs in {runs}; start one: domainxfer train demo")
+    console.print(table if table.row_count else f"no runs in {escape(str(runs))}; start one: domainxfer train demo")
 
 
 def show_doctor(data_root: Path | None) -> None:
@@ -65,7 +65,7 @@ def show_doctor(data_root: Path | None) -> None:
         table.add_row(escape(f"extra [{extra}]"), escape(f"{what}: {'there' if there else missing}"))
     for root in data_roots(data_root):
         table.add_row("data is looked for in", escape(f"{root}{'' if root.is_dir() else ' (not there)'}"))
-    here = [name for name in list_cards() if find_card_folder(load_card(name), data_root)]
+    here = [name for name in list_cards() if _folders_here(name, data_root)]
     table.add_row("data sets here", ", ".join(here) or "none but the rendered ones")
     console.print(table)
 
@@ -76,10 +76,18 @@ def show_cards(data_root: Path | None) -> None:
     for name in list_cards():
         card = load_card(name)
         size = next((source.bytes for source in card.sources if source.bytes), None)
-        folder = find_card_folder(card, data_root)
-        here = "rendered" if card.kind == "rendered" else str(folder) if folder else ""
+        folders = _folders_here(name, data_root)
+        here = "rendered" if card.kind == "rendered" else escape(", ".join(map(str, folders)))
         table.add_row(name, card.title, ", ".join(card.domains), f"{size / 1e6:.0f} MB" if size else "", here)
     console.print(table)
+
+
+def _folders_here(name: str, data_root: Path | None) -> list[Path]:
+    """Where a card's pictures lie already; a card made of parts is here when all of them are."""
+    card = load_card(name)
+    parts = dict.fromkeys(part.card for part in card.parts) or [name]
+    folders = [find_card_folder(load_card(part), data_root) for part in parts]
+    return [] if None in folders else [folder for folder in folders if folder]
 
 
 def fetch_shown(name: str, data_root: Path | None, *, offline: bool) -> None:
@@ -112,7 +120,7 @@ def check_shown(data: str, data_root: Path | None, names: dict[str, str], size: 
     opened = open_data(data, data_root=data_root, names=names, offline=offline, allow_single=True)
     with console.status("looking at every picture ...") if console.is_terminal else open(os.devnull):
         report = check_data(opened, size=size)
-    table = Table("split", *(opened.domains or ("pictures",)))
+    table = Table("split", *map(escape, opened.domains or ("pictures",)))
     for split, counts in report.counts.items():
         table.add_row(split, *(str(count) for count in counts.values()))
     console.print(table)

@@ -1,6 +1,7 @@
 """What `domainxfer train` prints, and how it stops: progress, figures, signals, and the exit code."""
 
 import re
+import shlex
 import signal
 import time
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from domainxfer.api import Trained, dry_run, resume, train
@@ -86,7 +88,8 @@ class TrainCommand:
         if len(done.skipped) > 10:
             self._say(f"left out: {len(done.skipped) - 10} more pictures; domainxfer data check names them all")
         if not outcome.finished:
-            self._say(f"stopped at step {outcome.step}; go on with: domainxfer train --resume {done.run}")
+            command = f"domainxfer train --resume {shlex.quote(str(done.run))}"
+            self._say(f"stopped at step {outcome.step}; go on with: {command}")
             return INTERRUPTED
         self._say(f"done: {outcome.step} steps, model in {done.run / 'model'}")
         return 1 if done.skipped else 0
@@ -139,7 +142,7 @@ class _Display:
                 table.add_column(title, justify="right")
         by_pair = {(d.source, d.target): d for d in directions}
         for pair in by_pair or truth:
-            cells = [f"{pair[0]} > {pair[1]}"]
+            cells = [escape(f"{pair[0]} > {pair[1]}")]
             if pair in by_pair:
                 d = by_pair[pair]
                 cells += [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:z.0f} %"]

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from types import FrameType
 
 GRACE = 20.0  # seconds that the others get to end by themselves after one has failed
@@ -14,7 +16,8 @@ GRACE = 20.0  # seconds that the others get to end by themselves after one has f
 def launch(processes: int, arguments: list[str]) -> int:
     """Start ``python -m domainxfer ARGUMENTS`` as ranks 0 to ``processes`` - 1 on this machine and wait for all.
 
-    Only rank 0 speaks on standard error. Ctrl-C and SIGTERM reach every rank; each saves and ends.
+    Only rank 0 speaks; where another fails first, what it said on standard error is shown at the end. Ctrl-C and
+    SIGTERM reach every rank; each saves and ends.
 
     Returns:
         0 if all went well, else the exit code of the first that failed.
@@ -28,12 +31,13 @@ def launch(processes: int, arguments: list[str]) -> int:
     }
     shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     command = [sys.executable, "-m", "domainxfer", *arguments]
-    children = []
+    children, open_files = [], ExitStack()
+    errors = [open_files.enter_context(tempfile.TemporaryFile()) for _ in range(processes)]  # noqa: SIM115
     for rank in range(processes):
         environment = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        quiet = subprocess.DEVNULL if rank else None
+        out, error = (subprocess.DEVNULL, errors[rank]) if rank else (None, None)
         # A session of its own: a Ctrl-C then comes once, from here, and not a second time from the terminal.
-        children.append(subprocess.Popen(command, env=environment, stderr=quiet, stdout=quiet, start_new_session=True))
+        children.append(subprocess.Popen(command, env=environment, stdout=out, stderr=error, start_new_session=True))
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         for child in children:
@@ -41,23 +45,35 @@ def launch(processes: int, arguments: list[str]) -> int:
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return _wait(children)
+        first = _first_failure(children)
+        if first:  # not 0, which has spoken for itself
+            errors[first].seek(0)
+            sys.stderr.write(errors[first].read().decode(errors="replace"))
+        return 0 if first is None else _exit_code(children[first])
     finally:
+        open_files.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _wait(children: list[subprocess.Popen[bytes]]) -> int:
-    failed, since = 0, 0.0
-    while any(child.poll() is None for child in children):
-        codes = [child.returncode for child in children if child.returncode]
-        if codes and not failed:
-            failed, since = abs(codes[0]), time.monotonic()
-        if failed and time.monotonic() - since > GRACE:
+def _first_failure(children: list[subprocess.Popen[bytes]]) -> int | None:
+    """Rank of the first that failed, once all have ended; None if none did."""
+    first, since = None, 0.0
+    while True:
+        codes = [child.poll() for child in children]
+        if first is None and any(codes):
+            first, since = next(rank for rank, code in enumerate(codes) if code), time.monotonic()
+        if None not in codes:
+            return first
+        if first is not None and time.monotonic() - since > GRACE:
             for child in children:
                 child.kill()  # it waits for one that is gone
         time.sleep(0.05)
-    return failed or next((abs(child.returncode) for child in children if child.returncode), 0)
+
+
+def _exit_code(child: subprocess.Popen[bytes]) -> int:
+    code: int = child.returncode
+    return code if code > 0 else 128 - code  # killed by a signal: as shells report it
 
 
 def _free_port() -> int:

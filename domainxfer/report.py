@@ -20,7 +20,6 @@ from domainxfer.training.logbook import read_log
 from domainxfer.training.run_folder import RunFolder
 
 Row = dict[str, str]
-LONGEST_SIDE = 1600  # px; larger grids are shrunk to keep the page small
 
 
 def write_report(folder: RunFolder) -> Path:

@@ -5,6 +5,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def activation(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2, in both networks.
+
+    A plain ReLU dies in this generator: cycle and identity at first only ask for silence, and the shortest way to it is
+    a shift that puts every feature below 0, from where no gradient leads back (measured: after 1,000 steps on four
+    domains all of the exit's features were dead, and half of them with two).
+    """
+    return F.leaky_relu(x, 0.2)
+
+
 class ConditionedNorm(nn.Module):
     """Normalise, then scale and shift by what the condition says: n(x) * (1 + scale) + shift.
 
@@ -48,8 +58,8 @@ class ConditionedBlock(nn.Module):
             self.conv2.weight.mul_(0.3)  # blocks start close to the identity, which keeps a deep body calm
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        y = self.conv1(F.relu(self.norm1(x, condition)))
-        change: Tensor = self.conv2(F.relu(self.norm2(y, condition)))
+        y = self.conv1(activation(self.norm1(x, condition)))
+        change: Tensor = self.conv2(activation(self.norm2(y, condition)))
         return x + change
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
+from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, activation, blur, conv3x3
 from domainxfer.models.config import GeneratorConfig
 
 CONDITION_SIZE = 64  # length of the vector that carries label and code to every normalisation
@@ -71,7 +71,7 @@ class Generator(nn.Module):
             x = up(x)
         if self.config.content == "picture":
             x = x + self.reenter(F.pixel_unshuffle(content, 2))
-        x = self.exit(F.relu(self.exit_norm(x, condition))).float()
+        x = self.exit(activation(self.exit_norm(x, condition))).float()
         return content + x if self.config.output == "change" else torch.tanh(x)
 
 
@@ -101,7 +101,7 @@ class Condition(nn.Module):
             if self.code_size:
                 rest.append(torch.zeros(batch, self.code_size, device=content.device) if code is None else code)
             total = total + self.of_rest(torch.cat(rest, dim=1))
-        return F.relu(self.mix(total)) + total
+        return activation(self.mix(total)) + total
 
 
 class NoiseHead(nn.Module):

@@ -106,16 +106,17 @@ class NetworkModel:
             answer: View = self.critic(image, anyone)
         return answer
 
-    def save(self, folder: Path, card: str = "") -> None:
+    def save(self, folder: Path, card: str = "", *, half: bool = False) -> None:
         """Write the model folder; each file whole or not at all, ``config.json`` last.
 
         Args:
             folder: made when missing.
             card: text of the model card (``README.md``).
+            half: store weights as fp16, at half the size; they are fp32 again once loaded.
         """
-        save_network(self.generator, folder / "model.safetensors")
+        save_network(self.generator, folder / "model.safetensors", half=half)
         if self.critic is not None:
-            save_network(self.critic, folder / "critic.safetensors")
+            save_network(self.critic, folder / "critic.safetensors", half=half)
         if card:
             write_text(folder / "README.md", card)
         write_text(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
@@ -144,10 +145,12 @@ class NetworkModel:
         return cls(config, generator, judge).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def save_network(network: nn.Module, path: Path) -> None:
-    """Write a network's weights as safetensors."""
-    # safetensors refuses channels_last tensors, hence contiguous().
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+def save_network(network: nn.Module, path: Path, *, half: bool = False) -> None:
+    """Write a network's weights as safetensors, as fp16 where ``half``."""
+    weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    if half:
+        weights = {name: t.half() if t.is_floating_point() else t for name, t in weights.items()}
+    weights = {name: tensor.contiguous() for name, tensor in weights.items()}  # safetensors refuses channels_last
     with written_whole(path) as part:
         part.write_bytes(serialize(weights))
 

@@ -1,4 +1,4 @@
-"""Held-out figures during training: do the translated validation pictures come closer to the real ones of the target?
+"""Held-out figures: do the translated validation pictures come closer to the real ones of the target?
 
 For each pair of domains the kernel distance of translated sources to real targets stands between a ceiling (untouched
 sources: doing nothing) and a floor (real training pictures of the target). Where the right answers are known, the
@@ -6,6 +6,7 @@ figures against them are added.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,10 +18,17 @@ from domainxfer.draws import permutation
 from domainxfer.metrics.extractors import Extractor, features_in_batches
 from domainxfer.metrics.kernel_distance import kernel_distance
 from domainxfer.metrics.truth import TruthFigure, truth_figure
-from domainxfer.models.model import NetworkModel
 
 MOST = 200  # pictures of a domain that a figure during training looks at
 LEAST = 10  # below this a kernel distance is mostly noise
+
+
+class Translates(Protocol):
+    """A model, as far as figures know it."""
+
+    def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
+        """Pictures (B, 3, H, W) in [-1, 1] as they look in the domains of labels (B,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,27 +58,36 @@ class HeldOut:
         size: side of the pictures, px.
         extractor: what judges.
         split: "validation" for every choice, "test" once at the end.
-        seed: which pictures, where there are more than `MOST`.
+        seed: which pictures, where there are more than `most`.
+        most: pictures of a domain that are looked at, of the split and of train.
     """
 
     def __init__(
-        self, data: DomainData, size: int, extractor: Extractor, split: str = "validation", seed: int = 0
+        self,
+        data: DomainData,
+        size: int,
+        extractor: Extractor,
+        split: str = "validation",
+        seed: int = 0,
+        most: int = MOST,
     ) -> None:
-        self.data, self.size, self.extractor, self.split, self.seed = data, size, extractor, split, seed
-        held_out: tuple[Pictures, ...] = getattr(data, split)
-        self.pictures = [self._some(pictures) for pictures in held_out]
-        self.enough = min(len(pictures) for pictures in held_out) >= LEAST
+        self.data, self.size, self.extractor, self.split = data, size, extractor, split
+        self.seed, self.most = seed, most
+        held_out = data.split(split)
+        self.chosen = [self._some(len(pictures)) for pictures in held_out]
+        self.pictures = [held_out_tensor(p, size, some) for p, some in zip(held_out, self.chosen, strict=True)]
+        self.enough = min(map(len, self.chosen)) >= LEAST
         if not self.enough:
             return
         self.real = [features_in_batches(extractor, x) for x in self.pictures]
-        train = [features_in_batches(extractor, self._some(pictures)) for pictures in data.train]
-        self.floors = [kernel_distance(a, b) for a, b in zip(train, self.real, strict=True)]
+        self.train = [picture_features(extractor, p, size, self._some(len(p))) for p in data.train]
+        self.floors = [kernel_distance(a, b) for a, b in zip(self.train, self.real, strict=True)]
         domains = range(len(self.real))
         self.ceilings = {
             (s, t): kernel_distance(self.real[s], self.real[t]) for s in domains for t in domains if s != t
         }
 
-    def distances(self, model: NetworkModel) -> list[Direction]:
+    def distances(self, model: Translates) -> list[Direction]:
         """The kernel distance of each ordered pair of domains; empty where one has fewer than `LEAST` pictures."""
         if not self.enough:
             return []
@@ -81,7 +98,7 @@ class HeldOut:
             found.append(Direction(self.data.domains[s], self.data.domains[t], distance, ceiling, self.floors[t]))
         return found
 
-    def against_truth(self, model: NetworkModel) -> dict[tuple[str, str], TruthFigure]:
+    def against_truth(self, model: Translates) -> dict[tuple[str, str], TruthFigure]:
         """The figures of each direction against the right answers; empty where none are known."""
         if self.data.truth is None:
             return {}
@@ -95,11 +112,18 @@ class HeldOut:
             if s != t
         }
 
-    def _some(self, pictures: Pictures) -> Tensor:
-        chosen = permutation(len(pictures), self.seed, "held out")[:MOST]
-        return held_out_tensor(pictures, self.size, sorted(chosen.tolist()))
+    def _some(self, count: int) -> list[int]:
+        return sorted(permutation(count, self.seed, "held out")[: self.most].tolist())
 
 
-def translated(model: NetworkModel, x: Tensor, label: int, batch: int = 32) -> Tensor:
+def picture_features(
+    extractor: Extractor, pictures: Pictures, size: int, indices: list[int], chunk: int = 64
+) -> Tensor:
+    """Features (len(indices), F) of pictures brought to ``size`` px, a chunk of them in memory at a time."""
+    parts = (indices[start : start + chunk] for start in range(0, len(indices), chunk))
+    return torch.cat([features_in_batches(extractor, held_out_tensor(pictures, size, part)) for part in parts])
+
+
+def translated(model: Translates, x: Tensor, label: int, batch: int = 32) -> Tensor:
     """Pictures (N, 3, H, W) translated to one label, with code 0."""
     return torch.cat([model.apply(part, torch.full((len(part),), label)).cpu() for part in torch.split(x, batch)])

@@ -1,5 +1,7 @@
 """The model card: what a saved model is, on what it was trained, and how to use it."""
 
+import shlex
+
 from domainxfer import __version__
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.recipe import Recipe
@@ -12,7 +14,7 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     )
     domains = f"{len(data.domains)} domains ({', '.join(data.domains)})" if data.domains else "unlabelled pictures"
     use = (
-        f"domainxfer translate PICTURE --to {data.domains[-1]} --model FOLDER"
+        f"domainxfer translate PICTURE --to {shlex.quote(data.domains[-1])} --model FOLDER"
         if recipe.mode == "translate"
         else "import domainxfer; domainxfer.load(FOLDER).apply(noise, label)  # images from noise"
     )

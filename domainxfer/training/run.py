@@ -107,6 +107,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.best: float | None = None
+        self._measured_at = -1
 
     @property
     def skipped(self) -> list[str]:
@@ -225,9 +226,11 @@ class Run:
         self._log_book = LogBook(folder.metrics, names + extra, self.step)
         columns = ["split", "source", "target", "extractor", "digest", "pictures", "kid", "ceiling", "floor"]
         truth = ["psnr_inside", "psnr_inside_nothing", "change_outside", "change_inside"]
-        self._figure_book = LogBook(folder.figures, columns + truth, self.step)
+        # The figures of the last step belong to the end of the run, which a resumed one reaches anew.
+        self._figure_book = LogBook(folder.figures, columns + truth, min(self.step, self.recipe.training.steps - 1))
         write_text(folder.recipe, write_recipe(self.recipe))
-        environment.write(folder.environment, self.processes, self.bf16, self.memory_format, self.data)
+        if self.step == 0:
+            environment.write(folder.environment, self.processes, self.bf16, self.memory_format, self.data)
         if self.recipe.mode == "translate":
             size, seed = self.recipe.data.size, self.recipe.training.seed
             extractor = load_extractor(self.recipe.training.extractor)
@@ -260,6 +263,7 @@ class Run:
             samples.save_picture(picture, self.folder.samples / f"step_{self.step:06d}.png")
 
     def _figure(self) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
+        self._measured_at = self.step
         if not self.processes.is_main or self.folder is None or self._held_out is None:
             return [], {}
         found = self._measure(self._held_out)
@@ -305,7 +309,8 @@ class Run:
             self._checkpoint(finished=finished)
             if finished:
                 self._sample()
-                directions, truth = self._figure()
+                if self._measured_at != self.step:  # the time was up right after a figure
+                    directions, truth = self._figure()
                 if self._held_out is not None and all(len(pictures) for pictures in self.data.test):
                     seed = self.recipe.training.seed
                     test = HeldOut(self.data, self.recipe.data.size, self._held_out.extractor, "test", seed)

@@ -1,0 +1,59 @@
+"""Models that ship: found by name, and where no run knows the domain; half precision on disk, fp32 in memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import domainxfer.weights as weights
+from domainxfer.api import Model, find_model
+from domainxfer.errors import DomainxferError
+from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
+from domainxfer.models.critic import Critic
+from domainxfer.models.generator import Generator
+
+
+def _model(domains: tuple[str, ...]) -> Model:
+    torch.manual_seed(0)
+    generator = GeneratorConfig(labels=len(domains), size=16, width=8, blocks=1)
+    critic = CriticConfig(labels=len(domains), width=8, depth=2, fields=(1, 2))
+    config = ModelConfig(domains=domains, size=16, generator=generator, critic=critic)
+    return Model(config, Generator(generator), Critic(critic))
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A weights folder with one model, of cats and tigers; the path of that model."""
+    monkeypatch.setattr(weights, "HERE", tmp_path / "weights")
+    _model(("cat", "tiger")).save(tmp_path / "weights" / "cat2tiger", half=True)
+    return tmp_path / "weights" / "cat2tiger"
+
+
+def test_half_precision_halves_the_file_and_loads_as_fp32(shipped: Path, tmp_path: Path) -> None:
+    _model(("cat", "tiger")).save(tmp_path / "full")
+    for name in ("model.safetensors", "critic.safetensors"):
+        half, full = ((folder / name).stat().st_size for folder in (shipped, tmp_path / "full"))
+        assert half < 0.75 * full  # the header with the names keeps its length
+    loaded, full = Model.load(shipped), Model.load(tmp_path / "full")
+    assert {p.dtype for p in loaded.generator.parameters()} == {torch.float32}
+    x = torch.rand(1, 3, 16, 16) * 2 - 1
+    difference = loaded.apply(x, torch.tensor([1])) - full.apply(x, torch.tensor([1]))
+    assert 0 < difference.abs().max() < 0.02
+
+
+def test_a_shipped_model_is_found_by_domain_and_by_name(shipped: Path, tmp_path: Path) -> None:
+    assert find_model(None, "tiger", tmp_path / "runs")[0] == shipped
+    assert find_model("cat2tiger", "tiger", tmp_path / "runs")[0] == shipped
+
+
+def test_a_run_of_the_users_comes_first(shipped: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "mine-1"
+    _model(("dog", "tiger")).save(run / "model")
+    (run / "recipe.yaml").write_text("{}")
+    assert find_model(None, "tiger", tmp_path / "runs")[0] == run
+    assert find_model(None, "cat", tmp_path / "runs")[0] == shipped
+
+
+def test_an_unknown_domain_lists_what_is_known(shipped: Path, tmp_path: Path) -> None:
+    with pytest.raises(DomainxferError, match="cat, tiger"):
+        find_model(None, "unicorn", tmp_path / "runs")

@@ -1,0 +1,280 @@
+"""The loop: what it writes and tells, how it ends, and what it goes on from. tests/test_api.py has it all together."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from domainxfer.datasets.domain_data import DomainData, PictureArray
+from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.models.model import NetworkModel
+from domainxfer.recipe import Recipe
+from domainxfer.training import run as module
+from domainxfer.training.health import NotANumber
+from domainxfer.training.logbook import read_log
+from domainxfer.training.processes import Processes
+from domainxfer.training.run import Listener, Outcome, Run
+from domainxfer.training.run_folder import RunFolder
+from domainxfer.training.state import checkpoints, load_checkpoint
+
+OFTEN = {"steps": 5, "log_every": 2, "sample_every": 2, "figure_every": 2, "checkpoint_every": 2, "keep": 9}
+
+
+class MeanColours:
+    """An extractor that takes no time."""
+
+    name, digest, size = "mean colours", "0" * 16, 32
+
+    def features(self, x: Tensor) -> Tensor:
+        return torch.cat([x.mean((2, 3)), x.std((2, 3))], 1)
+
+
+@pytest.fixture(autouse=True)
+def quick_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "load_extractor", lambda name: MeanColours())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+@pytest.fixture
+def new_run(tiny_recipe: Callable[..., Recipe], folder: RunFolder) -> Callable[..., Run]:
+    """`new_run(data, changes, listener=...)`: a run into ``folder``, its training settings changed."""
+
+    def make(
+        data: DomainData, training: dict[str, Any] | None = None, *, listener: Listener | None = None, **changes: Any
+    ) -> Run:
+        settings = {"precision": "fp32", **OFTEN, **(training or {})}
+        recipe = tiny_recipe({"training": settings, **changes}, labels=len(data.domains))
+        return Run(recipe, data, Processes(cpu=True), folder, listener or Listener())
+
+    return make
+
+
+def judged_data(*domains: str) -> DomainData:
+    """Enough held-out pictures for a figure; each domain is brighter than the one before."""
+    domains = domains or ("ant", "bee")
+    numbers = np.random.default_rng(0)
+
+    def part(count: int) -> tuple[PictureArray, ...]:
+        shape = (count, 32, 32, 3)
+        floors = [60 * k for k in range(len(domains))]
+        return tuple(PictureArray(numbers.integers(k, k + 60, shape).astype(np.uint8)) for k in floors)
+
+    return DomainData("judged", domains, train=part(12), validation=part(11), test=part(10))
+
+
+def steps_of(path: Path, **wanted: str) -> list[int]:
+    """The steps of a log's rows, of those with the wanted values."""
+    return [int(r["step"]) for r in read_log(path) if all(r[name] == value for name, value in wanted.items())]
+
+
+def saved_steps(folder: RunFolder) -> list[int]:
+    return [load_checkpoint(path)["step"] for path in checkpoints(folder.checkpoints)]
+
+
+def test_rows_samples_and_checkpoints_come_when_they_should(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    told: list[tuple[int, dict[str, float]]] = []
+    run = new_run(tiny_data(), listener=Listener(row=lambda step, row: told.append((step, row))))
+    assert run.train() == Outcome(5, True)
+    assert [step for step, _ in told] == steps_of(folder.metrics) == [2, 4, 5]
+    assert all(row["seconds_left"] >= 0 and row["pictures_per_second"] > 0 for _, row in told)
+    assert told[-1][1]["seconds_left"] == 0
+    samples = sorted(path.name for path in folder.samples.iterdir())
+    assert samples == [f"step_{step:06d}.png" for step in (0, 2, 4, 5)]
+    assert saved_steps(folder) == [2, 4, 5]
+    assert NetworkModel.load(folder.model).config.finished
+    assert folder.environment.exists()
+    assert "5 steps" in (folder.model / "README.md").read_text()
+
+
+def test_the_model_is_the_moving_average(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    run = new_run(tiny_data(), {"ema": 0.9})
+    run.train()
+    saved = NetworkModel.load(folder.model).generator.state_dict()
+    for key, tensor in run.average.network.state_dict().items():
+        assert torch.equal(saved[key], tensor)
+    trained = run.stepper.generator.state_dict()
+    assert any(not torch.equal(saved[key], trained[key]) for key in saved)
+
+
+def test_a_run_that_is_stopped_can_go_on_from_there(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    asked: list[None] = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) > 3
+
+    run = new_run(tiny_data(), {"checkpoint_every": 100}, listener=Listener(stop=stop))
+    assert run.train() == Outcome(3, False)
+    assert saved_steps(folder) == [3]
+    assert not NetworkModel.load(folder.model).config.finished
+    more = new_run(tiny_data(), {"checkpoint_every": 100})
+    more.resume()
+    assert more.step == 3
+    assert more.seconds > 0
+    assert more.train() == Outcome(5, True)
+    assert steps_of(folder.metrics) == [2, 4, 5]
+
+
+def test_when_the_time_is_up_the_run_is_finished(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    outcome = new_run(tiny_data()).train(max_seconds=0)
+    assert outcome.finished
+    assert outcome.step < 5
+    assert NetworkModel.load(folder.model).config.finished
+
+
+def test_validation_serves_every_choice_and_test_is_looked_at_once(
+    new_run: Callable[..., Run], folder: RunFolder
+) -> None:
+    told: list[int] = []
+    run = new_run(judged_data(), listener=Listener(figures=lambda step, directions, truth: told.append(step)))
+    outcome = run.train()
+    assert steps_of(folder.figures, split="validation", source="ant") == [2, 4, 5]
+    assert steps_of(folder.figures, split="test", source="ant", target="bee") == [5]
+    assert told == [2, 4, 5, 5]
+    rows = read_log(folder.figures)
+    assert {(row["extractor"], row["pictures"]) for row in rows if row["split"] == "validation"} == {
+        ("mean colours", "11")
+    }
+    last = {(row["source"], row["target"]): float(row["kid"]) for row in rows if row["split"] == "test"}
+    assert {(d.source, d.target): d.distance for d in outcome.directions} == pytest.approx(last, rel=1e-4)
+
+
+def test_the_best_model_is_that_of_the_best_figure_also_over_a_resume(
+    new_run: Callable[..., Run], folder: RunFolder
+) -> None:
+    new_run(judged_data()).train()
+    shares: dict[int, list[float]] = {}
+    for row in read_log(folder.figures):
+        if row["split"] == "validation":
+            shares.setdefault(int(row["step"]), []).append(float(row["kid"]) / float(row["ceiling"]))
+    best = min(shares, key=lambda step: sum(shares[step]))
+    assert NetworkModel.load(folder.best).config.steps == best
+
+    unbeaten = new_run(judged_data(), {"steps": 7})
+    unbeaten.resume()
+    assert unbeaten.best is not None
+    unbeaten.best = -1e9
+    unbeaten.train()
+    again = new_run(judged_data(), {"steps": 9})
+    again.resume()
+    assert again.best == -1e9
+    assert NetworkModel.load(folder.best).config.steps == best, "no later one was better than that"
+
+
+def test_resuming_a_finished_run_writes_no_figure_twice(new_run: Callable[..., Run], folder: RunFolder) -> None:
+    new_run(judged_data()).train()
+    before = folder.figures.read_text()
+    again = new_run(judged_data())
+    again.resume()
+    again.train()
+    assert folder.figures.read_text() == before
+
+
+def test_resuming_keeps_the_command_that_began_the_run(
+    new_run: Callable[..., Run],
+    tiny_data: Callable[..., DomainData],
+    folder: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["domainxfer", "train", "demo"])
+    new_run(tiny_data(), {"steps": 1}).train()
+    monkeypatch.setattr("sys.argv", ["domainxfer", "train", "--resume"])
+    more = new_run(tiny_data(), {"steps": 2})
+    more.resume()
+    more.train()
+    assert '"demo"' in folder.environment.read_text()
+
+
+def test_weights_that_are_no_numbers_are_never_saved(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    run = new_run(tiny_data())
+    run.train()
+    before = {path: path.read_bytes() for path in [*checkpoints(folder.checkpoints), *folder.model.iterdir()]}
+    with torch.no_grad():
+        next(run.stepper.generator.parameters()).view(-1)[0] = float("nan")
+    with pytest.raises(NotANumber, match="step 5"):
+        run.train()
+    after = {path: path.read_bytes() for path in [*checkpoints(folder.checkpoints), *folder.model.iterdir()]}
+    assert after == before
+
+
+def test_nothing_to_go_on_from(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    with pytest.raises(DomainxferError, match="holds no checkpoint"):
+        new_run(tiny_data()).resume()
+    folder.checkpoints.mkdir(parents=True)
+    for step in (2, 4):
+        (folder.checkpoints / f"step_{step:07d}.pt").write_bytes(b"torn")
+    said: list[str] = []
+    with pytest.raises(DomainxferError, match="step_0000004"):
+        new_run(tiny_data(), listener=Listener(say=said.append)).resume()
+    assert [f"step_{step:07d}" in line for step, line in zip((4, 2), said, strict=True)] == [True, True]
+
+
+def test_fine_tuning_goes_by_the_names_of_the_domains(new_run: Callable[..., Run]) -> None:
+    """tests/training/test_fine_tune.py has the rest; here it reaches the run, its model and its listener."""
+    old = new_run(judged_data("ant", "bee")).model()
+    torch.nn.init.normal_(old.generator.condition.of_label.weight)  # type: ignore[union-attr]
+    said: list[str] = []
+    run = new_run(judged_data("bee", "cat", "ant"), listener=Listener(say=said.append))
+    run.start_from(old)
+    tuned = run.model()
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    for domain in old.domains:
+        before, after = (model.apply(x, torch.tensor([model.label_of(domain)])) for model in (old, tuned))
+        torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
+    assert run.step == 0
+    assert said == []
+    other = new_run(judged_data("ant", "bee"), listener=Listener(say=said.append), generator={"blocks": 2})
+    other.start_from(old)
+    assert len(said) == 1
+    assert "generator do not fit" in said[0]
+
+
+def test_a_misspelt_extractor_is_refused_before_anything_is_written(
+    new_run: Callable[..., Run],
+    tiny_data: Callable[..., DomainData],
+    folder: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="gabor"):
+        new_run(tiny_data(), {"extractor": "gabour"})
+    assert not folder.path.exists()
+
+
+@pytest.mark.parametrize(("precision", "bf16"), [("fp32", False), ("bf16", True)])
+@pytest.mark.parametrize(
+    ("layout", "expected"),
+    [("no", torch.contiguous_format), ("yes", torch.channels_last), ("auto", torch.channels_last)],
+)
+def test_precision_and_layout_are_those_of_the_recipe(
+    new_run: Callable[..., Run],
+    tiny_data: Callable[..., DomainData],
+    precision: str,
+    bf16: bool,
+    layout: str,
+    expected: torch.memory_format,
+) -> None:
+    run = new_run(tiny_data(), {"precision": precision, "channels_last": layout})
+    assert (run.bf16, run.stepper.bf16, run.memory_format) == (bf16, bf16, expected)
+    weights = [p for p in run.stepper.critic.parameters() if p.ndim == 4]
+    assert all(p.is_contiguous(memory_format=expected) for p in weights)
