@@ -154,6 +154,72 @@ def translate(
     )
 
 
+@app.command()
+def evaluate(
+    what: Annotated[str, typer.Argument(help="A run or a model; or a folder of pictures, to be held against REALS.")],
+    against: Annotated[
+        str | None,
+        typer.Argument(help="For a model: the data, a folder or a known set. Else a folder of real pictures."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="test: the last word, once. validation: for every choice, a run's own too.")
+    ] = "test",
+    extractor: Annotated[
+        str, typer.Option(help="What judges: efficientnet-lite0, gabor, inception (FID), dinov2, or auto.")
+    ] = "auto",
+    weights: Annotated[Path | None, typer.Option(help="Weights file of inception or dinov2.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="A known data set or a folder. [default: what the model learned from]")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="Another model, judged on the same pictures.")] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of masks named like the sources: white where change is wanted.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=8, help="Side at which to translate, px. [default: the model's]")
+    ] = None,
+    most: Annotated[int, typer.Option(min=10, help="Pictures of a domain that are looked at.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of pictures and the intervals.")] = 0,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Equal file names in all domains are chance, not the same scenes.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the result there. [default: into the run's folder]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a result that exists.")] = False,
+    names: Names = None,
+    data_root: DataRoot = None,
+    runs: Runs = Path("runs"),
+    offline: Offline = False,
+) -> None:
+    """Figures one can trust: between doing nothing and real pictures. Try: domainxfer evaluate latest"""
+    from domainxfer.cli_evaluate import evaluate_command
+
+    raise typer.Exit(
+        evaluate_command(
+            what,
+            against,
+            split=split,
+            extractor=extractor,
+            weights=weights,
+            data=data,
+            baseline=baseline,
+            masks=masks,
+            size=size,
+            most=most,
+            seed=seed,
+            unpaired=unpaired,
+            json_file=json_file,
+            keep_in_run=True,
+            overwrite=overwrite,
+            names=_names(names),
+            data_root=data_root,
+            runs=runs,
+            offline=offline,
+        )
+    )
+
+
 @app.command("runs")
 def list_runs(runs: Runs = Path("runs")) -> None:
     """List the runs: how far each is, and its last held-out figure."""

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from domainxfer.metrics.bootstrap import ROUNDS, SHARE, Estimate, redraws
+
 
 def kernel_distance(x: Tensor, y: Tensor) -> float:
     """Unbiased estimate of MMD^2 with the kernel k(a, b) = (a . b / F + 1)^3 (Binkowski et al. 2018, eq. 4).
@@ -18,27 +20,42 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
     Raises:
         ValueError: fewer than two pictures on a side.
     """
+    return kernel_estimate(x, y, torch.ones(1, len(x)), torch.ones(1, len(y))).value
+
+
+def kernel_estimate(x: Tensor, y: Tensor, weights_x: Tensor, weights_y: Tensor) -> Estimate:
+    """`kernel_distance`, and what it becomes when the pictures are drawn anew.
+
+    A picture drawn twice would meet itself in the within-set sums; such pairs are left out by weighting. A round that
+    draws one picture only, which happens with very few pictures, has no pairs: NaN.
+
+    Args:
+        x: (m, F) features, m >= 2.
+        y: (n, F) features, n >= 2.
+        weights_x: (R, m), how often each is drawn in each round.
+        weights_y: (R, n).
+
+    Raises:
+        ValueError: fewer than two pictures on a side.
+    """
     m, n = len(x), len(y)
     if m < 2 or n < 2:
         raise ValueError(f"the kernel distance needs at least 2 pictures on each side, got {m} and {n}")
     x, y = x.double(), y.double()
     k_xx, k_yy, k_xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
-    within_x = (k_xx.sum() - k_xx.diagonal().sum()) / (m * (m - 1))
-    within_y = (k_yy.sum() - k_yy.diagonal().sum()) / (n * (n - 1))
-    return float(within_x + within_y - 2 * k_xy.mean())
 
+    def distances(w: Tensor, v: Tensor) -> Tensor:
+        across = ((w @ k_xy) * v).sum(1) / (w.sum(1) * v.sum(1))
+        return _within(k_xx, w) + _within(k_yy, v) - 2 * across
 
-def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    return (a @ b.T / a.shape[1] + 1) ** 3
+    once = distances(torch.ones(1, m, dtype=torch.float64), torch.ones(1, n, dtype=torch.float64))
+    return Estimate(float(once), distances(weights_x.double(), weights_y.double()))
 
 
 def bootstrap_interval(
-    x: Tensor, y: Tensor, *, seed: int = 0, rounds: int = 200, share: float = 0.95
+    x: Tensor, y: Tensor, *, seed: int = 0, rounds: int = ROUNDS, share: float = SHARE
 ) -> tuple[float, float]:
     """Interval of `kernel_distance` when the pictures of both sides are drawn anew (percentile bootstrap).
-
-    A picture drawn twice would meet itself in the within-set sums; such pairs are left out by weighting. A round that
-    draws one picture only, which happens with very few pictures, has no pairs and does not count.
 
     Args:
         x: (m, F).
@@ -52,19 +69,19 @@ def bootstrap_interval(
     """
     if min(len(x), len(y)) < 2:
         raise ValueError(f"a bootstrap needs at least 2 pictures on each side, got {len(x)} and {len(y)}")
-    numbers = torch.Generator().manual_seed(seed)
-    x, y = x.double(), y.double()
-    k_xx, k_yy, k_xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
+    weights = (redraws(len(side), seed=seed, place=place, rounds=rounds) for place, side in enumerate((x, y)))
+    interval = kernel_estimate(x, y, *weights).interval(share)
+    assert interval is not None
+    return interval
 
-    def within(kernel: Tensor, weight: Tensor) -> Tensor:
-        pairs = weight[:, None] * weight[None, :]
-        pairs.fill_diagonal_(0)
-        return (kernel * pairs).sum() / pairs.sum()
 
-    values = []
-    for _ in range(rounds):
-        w = torch.bincount(torch.randint(len(x), (len(x),), generator=numbers), minlength=len(x)).double()
-        v = torch.bincount(torch.randint(len(y), (len(y),), generator=numbers), minlength=len(y)).double()
-        values.append(within(k_xx, w) + within(k_yy, v) - 2 * (w @ k_xy @ v) / (w.sum() * v.sum()))
-    edges = torch.stack(values).nanquantile(torch.tensor([(1 - share) / 2, (1 + share) / 2], dtype=torch.float64))
-    return float(edges[0]), float(edges[1])
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+
+def _within(kernel: Tensor, weights: Tensor) -> Tensor:
+    """Mean kernel of pairs of different pictures of one set, in each round: (R,)."""
+    squares = weights.square()
+    pairs = weights.sum(1).square() - squares.sum(1)
+    total = ((weights @ kernel) * weights).sum(1) - squares @ kernel.diagonal()
+    return torch.where(pairs > 0, total / pairs, torch.nan)

@@ -7,18 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import PictureFiles
-from domainxfer.errors import MissingExtra, UsageError
-from domainxfer.metrics import extractors
+from domainxfer.errors import DomainxferError, MissingExtra, UsageError
 from domainxfer.metrics.extractors import (
+    TAKE_WEIGHTS,
     EfficientNetLite0,
     Extractor,
     Gabor,
+    NamesClasses,
+    efficientnet_lite0,
     features_in_batches,
     load_extractor,
+    read_weights,
     resized,
 )
 from domainxfer.metrics.kernel_distance import kernel_distance
@@ -52,6 +56,8 @@ def test_the_contract(extractor: Extractor) -> None:
     assert features.isfinite().all()
     assert len(extractor.digest) == 16
     int(extractor.digest, 16)
+    assert "bicubic" in extractor.resize
+    assert isinstance(extractor, NamesClasses) == (extractor.name == "efficientnet-lite0")
     assert torch.equal(extractor.features(x), features), "the same picture twice"
 
 
@@ -115,7 +121,7 @@ def test_names() -> None:
 
 
 def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extractors, "find_spec", lambda name: None)
+    monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
     load_extractor.cache_clear()
     try:
         assert load_extractor("auto").name == "gabor"
@@ -123,6 +129,55 @@ def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
             load_extractor("efficientnet-lite0")
     finally:
         load_extractor.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["gabor", "auto", "efficientnet-lite0"])
+def test_weights_for_one_that_takes_none(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=", ".join(TAKE_WEIGHTS)):
+        load_extractor(name, tmp_path / "some.pth")
+
+
+class Trap:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("what", ["trap", "damaged", "missing", "list", "safetensors"])
+def test_weights_that_are_none(what: str, tmp_path: Path) -> None:
+    """Each is one clear line, and nothing of it is run."""
+    path = tmp_path / ("weights.safetensors" if what == "safetensors" else "weights.pth")
+    contents = {"trap": {"a": Trap(tmp_path / "sprung")}, "list": [torch.zeros(1)]}
+    if what in contents:
+        torch.save(contents[what], path)
+    elif what != "missing":
+        path.write_bytes(b"neither one nor the other")
+    with pytest.raises(DomainxferError, match="weights") as caught:
+        read_weights(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_weights_are_read_from_both_kinds_of_files(tmp_path: Path) -> None:
+    weights = {"a": torch.rand(2, 3), "b": torch.rand(4)}
+    save_file(weights, tmp_path / "w.safetensors")
+    torch.save(weights, tmp_path / "w.pth")
+    for suffix in ("safetensors", "pth"):
+        found = read_weights(tmp_path / f"w.{suffix}")
+        assert all(torch.equal(found[name], weights[name]) for name in weights)
+
+
+@needs_wheels
+def test_class_logits_are_those_of_the_features() -> None:
+    network, x = EfficientNetLite0(), stripes(2, 8)
+    torch.testing.assert_close(network.logits_of(network.features(x)), network.class_logits(x))
+    assert network.class_logits(x).shape == (2, 1000)
+    assert network.classes == {"horse": 339, "zebra": 340}
 
 
 @needs_wheels

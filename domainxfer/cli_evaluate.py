@@ -1,0 +1,120 @@
+"""What `domainxfer evaluate` prints: the figures as tables, and what each of them means."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from domainxfer.cli_console import wide_console
+from domainxfer.evaluation.evaluate import evaluate
+from domainxfer.evaluation.names import FIGURES, heading
+from domainxfer.evaluation.result import DirectionFigures, Evaluation, Figure
+
+TITLES = {
+    "likeness": "Are the outputs like real pictures of the target?",
+    "change": "What became of the picture?",
+    "answer": "How near is the right answer?",
+}
+
+
+def evaluate_command(what: str, against: str | None, **options: Any) -> int:
+    """Evaluate and print; what is being done goes to standard error."""
+    progress = Console(stderr=True, highlight=False)
+    found = evaluate(what, against, on_event=lambda text: progress.print(text, markup=False, soft_wrap=True), **options)
+    show(found, wide_console())
+    return 0
+
+
+def show(found: Evaluation, console: Console) -> None:
+    """Print an evaluation: how it was made, the tables, the meaning of their columns, and what to know about it."""
+    for line in head(found):
+        console.print(line, markup=False, soft_wrap=True)
+    for group, title in TITLES.items():
+        names = [name for name, known in FIGURES.items() if known.group == group and _occurs(found, name)]
+        if names:
+            console.print()
+            console.print(_table(found, title, names))
+            for name in names:
+                meaning = f"{heading(name, found.instrument.extractor)}: {FIGURES[name].meaning}"
+                console.print(meaning, style="dim", markup=False)
+    console.print()
+    for note in found.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+
+
+def head(found: Evaluation) -> list[str]:
+    """What was judged, on what and by whom."""
+    models = [
+        f"{one.name}{f' (step {one.steps})' if one.steps else ''}" for one in (found.judged, found.baseline) if one
+    ]
+    counts = [
+        f"{domain} {of['held_out']}" + (f" (train {of['train']})" if "train" in of else "")
+        for domain, of in found.counts.items()
+    ]
+    split = f"{found.split} pictures of {found.data}" if found.split else f"against {found.data}"
+    by = found.instrument
+    lines = [
+        f"{' and '.join(models)}: {split}: {', '.join(counts)}",
+        f"judged by {by.extractor} (sha256 {by.digest}, {by.features} features): {by.resize}; seed {found.seed}",
+    ]
+    if found.probe:
+        right = ", ".join(f"{domain} {100 * share:.0f} %" for domain, share in found.probe.accuracy.items())
+        lines.append(f"the classifier calls real held-out pictures by their name: {right}")
+    return lines
+
+
+def _table(found: Evaluation, title: str, names: list[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("")
+    for name in names:
+        table.add_column(heading(name, found.instrument.extractor), justify="right")
+    judged = found.judged.directions
+    for number, direction in enumerate(judged):
+        other = found.baseline.directions[number].figures if found.baseline else None
+        _rows(table, _direction(direction), direction.figures, other, names)
+    if len(judged) > 1:
+        other = found.baseline.mean if found.baseline else None
+        _rows(table, f"mean of {len(judged)}", found.judged.mean, other, names)
+    if found.difference:
+        table.add_row("difference", "of the means", *_cells(names, found.difference, "value"))
+        table.add_row("", "95 %", *_cells(names, found.difference, "interval"))
+    return table
+
+
+def _rows(
+    table: Table, where: str, figures: dict[str, Figure], baseline: dict[str, Figure] | None, names: list[str]
+) -> None:
+    """What was found, its interval, what doing nothing and real pictures score; rows without a number are left out."""
+    table.add_row(where, "outputs", *_cells(names, figures, "value"))
+    rows = [("95 %", _cells(names, figures, "interval"))]
+    if baseline is not None:
+        rows += [("baseline", _cells(names, baseline, "value")), ("95 %", _cells(names, baseline, "interval"))]
+    rows += [("do nothing", _cells(names, figures, "nothing")), ("real", _cells(names, figures, "real"))]
+    for label, cells in rows:
+        if any(cells):
+            table.add_row("", label, *cells, style="dim" if label == "95 %" else None)
+    table.add_row()
+
+
+def _cells(names: list[str], figures: dict[str, Figure], side: str) -> list[str]:
+    return [_cell(name, figures[name], side) if name in figures else "" for name in names]
+
+
+def _cell(name: str, figure: Figure, side: str) -> str:
+    show = FIGURES[name].show
+    if side != "interval":
+        value = getattr(figure, side)
+        return "" if value is None else show(value)
+    if figure.low is None or figure.high is None:
+        return ""
+    return f"{show(figure.low).removesuffix(' %')} to {show(figure.high)}"
+
+
+def _direction(direction: DirectionFigures) -> str:
+    return escape(f"{direction.source} > {direction.target}")
+
+
+def _occurs(found: Evaluation, name: str) -> bool:
+    return any(name in direction.figures for direction in found.judged.directions)

@@ -1,0 +1,273 @@
+"""`domainxfer.evaluate`: a model on held-out pictures, two models on the same ones, or a folder against another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from domainxfer import __version__
+from domainxfer.datasets.domain_data import PictureFiles
+from domainxfer.errors import DomainxferError, UsageError, did_you_mean
+from domainxfer.evaluation.bench import Bench, Measures, differences, means
+from domainxfer.evaluation.folders import compare_folders, folder_pairs, require_enough
+from domainxfer.evaluation.masks import load_masks
+from domainxfer.evaluation.notes import notes_of, singular
+from domainxfer.evaluation.result import Evaluation, Instrument, Judged, Probe, refuse_existing
+from domainxfer.evaluation.subject import InOrderOf, Subject, find_subject, open_for, restricted, shared_domains
+from domainxfer.metrics.bootstrap import ROUNDS
+from domainxfer.metrics.extractors import Extractor, load_extractor
+from domainxfer.metrics.manifold import NEIGHBOURS
+from domainxfer.training.held_out import LEAST, HeldOut
+
+MOST = 1000
+HELD_OUT = ("validation", "test")
+TO_SIZE = "shorter side to {} px (area, or bicubic to enlarge), centre crop"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """The arguments of `evaluate`."""
+
+    data: str | None
+    data_root: Path | None
+    names: dict[str, str] | None
+    split: str
+    extractor: str
+    weights: Path | None
+    size: int | None
+    seed: int
+    masks: Path | None
+    most: int
+    unpaired: bool
+    offline: bool
+    json_file: Path | None
+    keep_in_run: bool
+    overwrite: bool
+    say: Callable[[str], None]
+
+
+def evaluate(
+    what: str | Path,
+    against: str | Path | None = None,
+    *,
+    data: str | None = None,
+    data_root: Path | None = None,
+    names: dict[str, str] | None = None,
+    split: str = "test",
+    extractor: str = "auto",
+    weights: Path | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    masks: Path | None = None,
+    most: int = MOST,
+    baseline: str | Path | None = None,
+    unpaired: bool = False,
+    offline: bool = False,
+    runs: Path = Path("runs"),
+    json_file: Path | None = None,
+    keep_in_run: bool = False,
+    overwrite: bool = False,
+    on_event: Callable[[str], None] = lambda text: None,
+) -> Evaluation:
+    """Judge a model by its translations of held-out pictures, or the pictures of a folder by real ones.
+
+    Args:
+        what: a run or a model (by folder or name), or a folder of pictures made by any program.
+        against: for a model: the data, as in ``data``; for a folder of pictures: a folder of real ones.
+        data: a card's name or a folder; None takes what the model learned from.
+        data_root: where the card's pictures are looked for first.
+        names: folder or letter -> domain, as the model calls it.
+        split: "test" for the last word, "validation" for every choice before it.
+        extractor: what judges; "auto" takes the best one that is installed.
+        weights: file of an extractor that needs one.
+        size: side at which pictures are translated, px; None takes the model's (for folders: the extractor's).
+        seed: of the choice of pictures, and of the redraws.
+        masks: a folder of masks named like the sources: white where change is wanted.
+        most: pictures of a domain that are looked at.
+        baseline: another model, judged on the same pictures.
+        unpaired: equal file names in all domains are chance, not the same scenes.
+        offline: never download.
+        runs: where run folders are.
+        json_file: write the result there.
+        keep_in_run: without ``json_file``, write it into the run's folder, where ``what`` is a run.
+        overwrite: replace a file that exists.
+        on_event: gets lines on what is being done.
+
+    Raises:
+        UsageError: options that contradict each other.
+        DomainxferError: anything else the user can mend: too few pictures, no domain in common, missing weights, ...
+    """
+    if split not in HELD_OUT:
+        raise UsageError(
+            f"there is no held-out split {split!r}.{did_you_mean(split, list(HELD_OUT))} validation or test"
+        )
+    if most < LEAST:
+        raise UsageError(f"--most {most}: at least {LEAST}, with fewer pictures a kernel distance is mostly noise")
+    if against is not None and data is not None:
+        raise UsageError(f"name the data once: {against} or --data {data}")
+    wish = _Wish(
+        data=data, data_root=data_root, names=names, split=split, extractor=extractor, weights=weights, size=size,
+        seed=seed, masks=masks, most=most, unpaired=unpaired, offline=offline, json_file=json_file,
+        keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
+    )  # fmt: skip
+    subject = find_subject(str(what), runs)
+    if subject is None:
+        return _of_folders(Path(what).expanduser(), against, baseline, wish)
+    other = find_subject(str(baseline), runs) if baseline is not None else None
+    if baseline is not None and other is None:
+        raise DomainxferError(f"{baseline} holds no model; --baseline compares with another model")
+    return _of_models(subject, other, wish, data if against is None else str(against))
+
+
+def _of_models(subject: Subject, baseline: Subject | None, wish: _Wish, data_named: str | None) -> Evaluation:
+    size = _usable_size(wish.size or subject.network.config.size, subject, baseline)
+    judge = load_extractor(wish.extractor, wish.weights, offline=wish.offline)
+    place = _place(wish, judge, subject)
+    subjects = [subject] if baseline is None else [subject, baseline]
+    everything = open_for(
+        subject,
+        data_named,
+        data_root=wish.data_root,
+        names=wish.names,
+        offline=wish.offline,
+        size=size,
+        on_event=wish.say,
+    )
+    domains, notes = shared_domains(everything, subjects)
+    data = restricted(everything, domains)
+    for split in (wish.split, "train"):
+        for domain, count in zip(domains, map(len, data.split(split)), strict=True):
+            require_enough(count, f"{data.name} has {count} {split} pictures of {domain!r}")
+    wish.say(f"features of {judge.name}: real pictures of {', '.join(domains)}")
+    held_out = HeldOut(data, size, judge, wish.split, wish.seed, wish.most)
+    masks = load_masks(wish.masks, held_out) if wish.masks else []
+    paired = not wish.unpaired and _is_paired(held_out)
+    bench = Bench(held_out, paired=paired, masks=masks)
+    measured: list[Measures] = []
+    for one in subjects:
+        wish.say(f"translating with {one.path}")
+        measured.append(bench.judge(InOrderOf(one.network, domains)))
+    judged = [_judged(one, bench, measures) for one, measures in zip(subjects, measured, strict=True)]
+    counts = {
+        domain: {"held_out": len(held_out.real[label]), "train": len(held_out.train[label])}
+        | ({"masks": int(m.known.sum()) if (m := masks[label]) else 0} if masks else {})
+        for label, domain in enumerate(domains)
+    }
+    return _kept(
+        place,
+        wish,
+        Evaluation(
+            version=__version__,
+            torch=torch.__version__,
+            data=data.name,
+            split=wish.split,
+            counts=counts,
+            instrument=_instrument(judge, held_out.real[0].shape[1], size),
+            size=size,
+            seed=wish.seed,
+            neighbours=NEIGHBOURS,
+            rounds=ROUNDS,
+            probe=Probe(accuracy=bench.accuracy(), pictures={d: c["train"] for d, c in counts.items()}),
+            judged=judged[0],
+            baseline=judged[1] if baseline else None,
+            difference=differences(*map(means, measured)) if baseline else {},
+            notes=(*notes_of(held_out, subjects, paired=paired), *notes),
+        ),
+    )
+
+
+def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path | None, wish: _Wish) -> Evaluation:
+    if against is None:
+        raise UsageError(
+            f"{outputs} holds no model; to judge pictures, name a folder of real ones too: "
+            f"domainxfer evaluate {outputs} REALS"
+        )
+    if baseline is not None or wish.masks is not None:
+        raise UsageError("--baseline and --masks are for models: of two folders of pictures no sources are known")
+    reals = Path(against).expanduser()
+    pairs = folder_pairs(outputs, reals)
+    judge = load_extractor(wish.extractor, wish.weights, offline=wish.offline)
+    place, size = _place(wish, judge), wish.size or judge.size
+    wish.say(f"features of {judge.name}: {outputs} and {reals}")
+    found = [compare_folders(*pair, judge, size=size, seed=wish.seed, most=wish.most) for pair in pairs]
+    directions = tuple(written for written, _, _ in found)
+    mean = means({(number, number): measures for number, (_, measures, _) in enumerate(found)})
+    return _kept(
+        place,
+        wish,
+        Evaluation(
+            version=__version__,
+            torch=torch.__version__,
+            data=str(reals),
+            split=None,
+            counts={
+                name: {"held_out": n} for d in directions for name, n in ((d.source, d.outputs), (d.target, d.reals))
+            },
+            instrument=_instrument(judge, found[0][2], size),
+            size=size,
+            seed=wish.seed,
+            neighbours=NEIGHBOURS,
+            rounds=ROUNDS,
+            judged=Judged(
+                name=str(outputs),
+                directions=directions,
+                mean={name: measure.figure() for name, measure in mean.items()},
+            ),
+            notes=tuple(singular(min(min(d.outputs, d.reals) for d in directions), found[0][2])),
+        ),
+    )
+
+
+def _usable_size(size: int, *subjects: Subject | None) -> int:
+    for subject in subjects:
+        multiple = max(2, subject.network.multiple) if subject else 1
+        if size % multiple:
+            raise UsageError(f"--size {size}: this model needs a multiple of {multiple}")
+    return size
+
+
+def _place(wish: _Wish, judge: Extractor, subject: Subject | None = None) -> Path | None:
+    """Where the result is to be written; nothing that exists is in its way."""
+    place = wish.json_file
+    if place is None and wish.keep_in_run and subject is not None and subject.run is not None:
+        place = subject.run.path / f"evaluation-{wish.split}-{judge.name}.json"
+    if place is not None:
+        refuse_existing(place, overwrite=wish.overwrite)
+    return place
+
+
+def _kept(place: Path | None, wish: _Wish, evaluation: Evaluation) -> Evaluation:
+    if place is not None:
+        evaluation.save(place, overwrite=wish.overwrite)
+        wish.say(f"written to {place}")
+    return evaluation
+
+
+def _judged(subject: Subject, bench: Bench, measures: Measures) -> Judged:
+    config = subject.network.config
+    return Judged(
+        name=str(subject.path),
+        digest=subject.digest,
+        steps=config.steps,
+        trained_size=config.size,
+        directions=bench.written(measures),
+        mean={name: measure.figure() for name, measure in means(measures).items()},
+    )
+
+
+def _instrument(judge: Extractor, features: int, size: int) -> Instrument:
+    resize = f"{TO_SIZE.format(size)}; then {judge.resize} to {judge.size} px"
+    return Instrument(extractor=judge.name, digest=judge.digest, size=judge.size, features=features, resize=resize)
+
+
+def _is_paired(held_out: HeldOut) -> bool:
+    """Whether picture i of one domain is picture i of every other: known, or by equal file names in all domains."""
+    if held_out.data.truth is not None:
+        return True
+    names = []
+    for pictures, chosen in zip(held_out.data.split(held_out.split), held_out.chosen, strict=True):
+        if not isinstance(pictures, PictureFiles):
+            return False
+        names.append([pictures.paths[index].stem for index in chosen])
+    return all(of_domain == names[0] for of_domain in names)

@@ -1,0 +1,112 @@
+"""The figures by name: heading, how to print them, and what each means in a sentence. The one place that lists them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+def _decimals(places: int) -> Callable[[float], str]:
+    return lambda value: f"{value:.{places}f}"
+
+
+def _percent(value: float) -> str:
+    return f"{round(100 * value)} %"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _distance(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 10 else _three_digits(value)  # some extractors have large features
+
+
+@dataclass(frozen=True)
+class FigureName:
+    """One figure."""
+
+    heading: str
+    meaning: str
+    group: Literal["likeness", "change", "answer"]
+    show: Callable[[float], str]
+
+
+FIGURES: dict[str, FigureName] = {
+    "kernel": FigureName(
+        "kernel distance",
+        "squared distance of the outputs' features to real ones (the estimate of KID: unbiased, any count); lower is "
+        "better; its interval is that of redrawing the pictures",
+        "likeness",
+        _distance,
+    ),
+    "kernel_left": FigureName(
+        "left of nothing",
+        "kernel distance as a share of do-nothing's, where that is surely above 0; lower is better",
+        "likeness",
+        _percent,
+    ),
+    "frechet": FigureName(
+        "Frechet distance",
+        "distance of two Gaussians fitted to the features; lower is better, biased up with few pictures: compare "
+        "only equal counts",
+        "likeness",
+        _three_digits,
+    ),
+    "precision": FigureName(
+        "precision", "outputs that lie among the real pictures; higher is better", "likeness", _percent
+    ),
+    "recall": FigureName("recall", "real pictures that lie among the outputs; higher is better", "likeness", _percent),
+    "density": FigureName(
+        "density", "how thickly real pictures lie around an output; about 1 for real ones", "likeness", _decimals(2)
+    ),
+    "coverage": FigureName(
+        "coverage", "real pictures that have an output as near as a real neighbour", "likeness", _percent
+    ),
+    "called_target": FigureName(
+        "called target",
+        "outputs that a linear classifier of the features, fitted to real training pictures, takes for the target",
+        "change",
+        _percent,
+    ),
+    "class_target": FigureName(
+        "ImageNet target", "outputs whose first ImageNet class is the target's", "change", _percent
+    ),
+    "class_source": FigureName(
+        "ImageNet source", "outputs whose first ImageNet class is still the source's", "change", _percent
+    ),
+    "content": FigureName(
+        "content kept",
+        "cosine of the features of source and output; real: of unrelated pictures",
+        "change",
+        _decimals(3),
+    ),
+    "content_outside": FigureName(
+        "kept outside", "the same with what changed inside the mask undone", "change", _decimals(3)
+    ),
+    "change": FigureName(
+        "pixel change", "mean absolute difference of source and output, range [0, 1]", "change", _decimals(4)
+    ),
+    "change_outside": FigureName("outside", "the same outside the mask; lower is better", "change", _decimals(4)),
+    "cycle": FigureName(
+        "cycle error",
+        "mean absolute difference of a source and its way there and back, range [0, 1]",
+        "change",
+        _decimals(4),
+    ),
+    "psnr": FigureName("PSNR, dB", "output against the right answer, mean over pictures", "answer", _decimals(2)),
+    "hits": FigureName("hits", "outputs whose nearest target, by pixels, is the right one of all", "answer", _percent),
+    "truth_psnr": FigureName(
+        "PSNR inside, dB", "output against the right answer over the pixels of the figure", "answer", _decimals(2)
+    ),
+    "truth_inside": FigureName(
+        "change inside", "mean absolute change of the figure, range [0, 1]", "answer", _decimals(4)
+    ),
+    "truth_outside": FigureName(
+        "change outside", "the same of what should be left alone; lower is better", "answer", _decimals(4)
+    ),
+}
+
+
+def heading(name: str, extractor: str) -> str:
+    """What to print above a figure. FID is the name of one extractor's Frechet distance alone."""
+    return "FID" if name == "frechet" and extractor == "inception" else FIGURES[name].heading

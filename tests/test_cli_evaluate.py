@@ -1,0 +1,180 @@
+"""What `domainxfer evaluate` prints, in a real process once, and how numbers look."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from domainxfer.cli import main
+from domainxfer.cli_evaluate import head, show
+from domainxfer.evaluation.names import FIGURES
+from domainxfer.evaluation.result import DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
+
+
+def evaluation(**more: object) -> Evaluation:
+    figures = {
+        "kernel": Figure(value=0.12039, low=0.0987, high=0.1443, nothing=0.1516, real=-0.0002),
+        "frechet": Figure(value=181.2, nothing=196.0, real=89.0),
+        "called_target": Figure(value=0.404, low=0.31, high=0.49, nothing=0.03, real=0.98),
+    }
+    directions = tuple(
+        DirectionFigures(source=s, target=t, outputs=107, reals=133, figures=figures)
+        for s, t in (("horse", "zebra"), ("zebra", "horse"))
+    )
+    fields = {
+        "version": "0",
+        "torch": "2",
+        "data": "horse2zebra",
+        "split": "test",
+        "counts": {"horse": {"held_out": 107, "train": 960}, "zebra": {"held_out": 133, "train": 1000}},
+        "instrument": Instrument(extractor="gabor", digest="0" * 16, size=64, features=70, resize="somehow"),
+        "size": 64,
+        "seed": 3,
+        "neighbours": 5,
+        "rounds": 1000,
+        "probe": Probe(accuracy={"horse": 0.974, "zebra": 1.0}, pictures={"horse": 960, "zebra": 1000}),
+        "judged": Judged(name="runs/h-1", steps=10, directions=directions, mean=figures),
+        "notes": ("mind [this]",),
+    }
+    return Evaluation.model_validate({**fields, **more})
+
+
+def printed(found: Evaluation) -> str:
+    text = io.StringIO()
+    show(found, Console(file=text, width=140))
+    return text.getvalue()
+
+
+def rows(text: str, label: str) -> list[str]:
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return [line for line in lines if line.startswith(label)]
+
+
+def test_the_tables() -> None:
+    text = printed(evaluation())
+    assert rows(text, "horse > zebra outputs")[0] == "horse > zebra outputs 0.1204 181"
+    assert rows(text, "do nothing")[0] == "do nothing 0.1516 196"
+    assert rows(text, "95 %")[0] == "95 % 0.0987 to 0.1443"
+    assert rows(text, "real ")[0] == "real -0.0002 89"
+    assert rows(text, "horse > zebra outputs")[1] == "horse > zebra outputs 40 %"
+    assert len(rows(text, "mean of 2")) == 2
+    assert "note: mind [this]" in text, "brackets are no markup"
+
+
+def test_each_column_is_explained_once() -> None:
+    text = " ".join(printed(evaluation()).split())
+    for name in ("kernel", "frechet", "called_target"):
+        assert text.count(f"{FIGURES[name].heading}: {FIGURES[name].meaning}") == 1
+    assert FIGURES["psnr"].meaning not in text
+
+
+def test_what_it_depends_on_comes_first() -> None:
+    lines = "\n".join(head(evaluation()))
+    for words in (
+        "runs/h-1 (step 10)",
+        "test pictures of horse2zebra",
+        "horse 107 (train 960)",
+        "sha256 0000",
+        "seed 3",
+    ):
+        assert words in lines
+    assert "horse 97 %, zebra 100 %" in lines
+
+
+def test_a_baseline_stands_below() -> None:
+    one = evaluation()
+    difference = {"kernel": Figure(value=-0.01, low=-0.02, high=0.001)}
+    text = printed(evaluation(baseline=one.judged, difference=difference))
+    assert rows(text, "baseline")[0] == "baseline 0.1204 181"
+    assert rows(text, "difference")[0] == "difference of the means -0.0100"
+    assert "-0.0200 to 0.0010" in text
+
+
+def test_fid_is_what_inception_measures_only() -> None:
+    inception = Instrument(extractor="inception", digest="0" * 16, size=299, features=2048, resize="so")
+    assert "FID" in printed(evaluation(instrument=inception))
+    assert "FID" not in printed(evaluation())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("kernel", 0.12345, "0.1235"),
+        ("kernel", 52.61, "52.6"),
+        ("frechet", 1234.5, "1234"),
+        ("frechet", 0.01234, "0.0123"),
+        ("precision", -0.001, "0 %"),
+        ("precision", 0.615, "62 %"),
+        ("psnr", 12.345, "12.35"),
+    ],
+)
+def test_numbers_are_rounded_sensibly(name: str, value: float, text: str) -> None:
+    assert FIGURES[name].show(value) == text
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """A folder with two folders of ten pictures, dark and bright ones."""
+    numbers = np.random.default_rng(0)
+    for folder, bright in (("made", 128), ("real", 255)):
+        (tmp_path / folder).mkdir()
+        for i in range(10):
+            picture = numbers.integers(0, bright, (24, 24, 3)).astype(np.uint8)
+            Image.fromarray(picture).save(tmp_path / folder / f"{i}.png")
+    return tmp_path
+
+
+def test_a_real_process(folders: Path) -> None:
+    """Two folders of pictures: tables on standard output, what is done on standard error, the result in a file."""
+    options = ("--extractor", "gabor", "--json", "out/figures.json", "--seed", "2")
+    done = subprocess.run(
+        [sys.executable, "-m", "domainxfer", "evaluate", "made", "real", *options],
+        cwd=folders,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "made > real" in done.stdout
+    assert "kernel distance" in done.stdout
+    assert "written to out/figures.json" in done.stderr
+    assert Evaluation.read(folders / "out/figures.json").seed == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("made", "real", "--json", "made/0.png"), 1, "made/0.png exists already; --overwrite replaces it"),
+        (("made",), 2, "name a folder of real ones too: domainxfer evaluate made REALS"),
+        (("made", "reel"), 1, "there is no folder reel"),
+        (("nothing",), 1, "nothing is no folder and no run"),
+        (("made", "real", "--split", "valdation"), 2, "Did you mean 'validation'?"),
+        (("made", "real", "--extractor", "dinov2"), 1, "--weights FILE"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.chdir(folders)
+    monkeypatch.delenv("DOMAINXFER_DINOV2", raising=False)
+    monkeypatch.setattr(sys, "argv", ["domainxfer", "evaluate", "--extractor", "gabor", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out, err = capfd.readouterr()
+    assert end.value.code == code
+    assert out == ""
+    assert err.startswith("domainxfer: ")
+    assert err.count("\n") == 1
+    assert said in err

@@ -1,0 +1,476 @@
+"""`domainxfer.evaluate`: the right figure of the right pictures, beside the right ceiling and floor; and bad input."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import domainxfer
+from domainxfer.datasets.domain_data import DomainData, PictureArray
+from domainxfer.datasets.find import open_data
+from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.evaluation.bench import Bench, means
+from domainxfer.evaluation.names import FIGURES, heading
+from domainxfer.evaluation.result import Evaluation, Figure
+from domainxfer.evaluation.subject import find_subject
+from domainxfer.metrics.extractors import EXTRACTORS, inception, load_extractor
+from domainxfer.models.config import GeneratorConfig, ModelConfig
+from domainxfer.models.generator import Generator
+from domainxfer.models.model import NetworkModel
+from domainxfer.recipe import Recipe, override, write_recipe
+from domainxfer.training.held_out import HeldOut
+
+SIDE = 32
+GREYS = {"dark": 60, "light": 190, "mid": 125}
+
+
+class Colours:
+    """An extractor quick enough for many tests: mean and deviation of each colour in each quarter."""
+
+    name, digest, size, resize = "colours", "c0" * 8, 16, "the mean of each place"
+
+    def features(self, x: Tensor) -> Tensor:
+        quarters = torch.nn.functional.adaptive_avg_pool2d(x, 16).unfold(2, 8, 8).unfold(3, 8, 8).flatten(4)
+        return torch.cat([quarters.mean(4), quarters.std(4)], 1).flatten(1)
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An extractor is added by naming it."""
+    monkeypatch.setitem(EXTRACTORS, "colours", Colours)
+    load_extractor.cache_clear()
+
+
+def fill(folder: Path, count: int, grey: int, *, prefix: str = "", seed: int = 0) -> None:
+    """Noisy grey pictures, named PREFIX0.png, PREFIX1.png, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = np.random.default_rng([seed, grey])
+    for i in range(count):
+        picture = numbers.normal(grey, 25, (40, 48, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(picture).save(folder / f"{prefix}{i}.png")
+
+
+def data_folder(folder: Path, domains: Sequence[str], held_out: int = 12, *, paired: bool = False) -> Path:
+    """train, validation and test of some domains; paired: the test pictures have the same names in all of them."""
+    for number, (split, count) in enumerate((("train", 14), ("validation", held_out), ("test", held_out))):
+        for domain in domains:
+            fill(folder / split / domain, count, GREYS[domain], prefix="" if paired else domain, seed=number)
+    return folder
+
+
+def network(domains: Sequence[str], *, seed: int = 0, idle: bool = False, content: str = "picture") -> NetworkModel:
+    """A small untrained model; an idle one gives back what it gets."""
+    torch.manual_seed(seed)
+    output = "change" if content == "picture" else "plain"
+    settings = GeneratorConfig(content=content, labels=len(domains), width=16, blocks=1, size=SIDE, output=output)
+    generator = Generator(settings)
+    with torch.no_grad():
+        for weights in generator.exit.parameters():
+            weights.mul_(0 if idle else 5)
+    config = ModelConfig(domains=tuple(domains), size=SIDE, steps=7, generator=settings, version="test")
+    return NetworkModel(config, generator)
+
+
+def run_folder(folder: Path, data: Path, model: NetworkModel) -> Path:
+    """A run as training leaves it, as far as evaluate looks."""
+    model.save(folder / "model")
+    recipe = override(Recipe(), {"card": "mine", "source": {"data": str(data)}, "data": {"size": SIDE}})
+    (folder / "recipe.yaml").write_text(write_recipe(recipe))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data of two domains, and runs of an untrained and an idle model."""
+    place = tmp_path_factory.mktemp("evaluate")
+    data = data_folder(place / "mine", ("dark", "light"))
+    run_folder(place / "runs" / "mine-1", data, network(("dark", "light")))
+    run_folder(place / "runs" / "idle-1", data, network(("dark", "light"), idle=True))
+    network(("light", "mid"), seed=1).save(place / "other")
+    return place
+
+
+def evaluate(place: Path, what: str = "mine-1", *arguments: str, **options: object) -> Evaluation:
+    return domainxfer.evaluate(what, *arguments, runs=place / "runs", **{"extractor": "colours", **options})
+
+
+def refused(call: Callable[[], object], *said: str, error: type[DomainxferError] = DomainxferError) -> str:
+    """The one line of an error, which says all of ``said``."""
+    with pytest.raises(error) as caught:
+        call()
+    line = str(caught.value)
+    assert "\n" not in line
+    for words in said:
+        assert words in line
+    return line
+
+
+def test_it_is_a_function_whatever_was_imported_first() -> None:
+    import domainxfer.evaluation.evaluate as module
+
+    assert domainxfer.evaluate is module.evaluate
+
+
+def test_a_run_on_the_data_it_learned_from(place: Path) -> None:
+    found = evaluate(place)
+    assert [(d.source, d.target) for d in found.judged.directions] == [("dark", "light"), ("light", "dark")]
+    assert found.data == "mine"
+    assert found.split == "test"
+    assert found.counts == {name: {"held_out": 12, "train": 14} for name in ("dark", "light")}
+    assert found.instrument.model_dump() == {
+        "extractor": "colours",
+        "digest": "c0" * 8,
+        "size": 16,
+        "features": 24,
+        "resize": "shorter side to 32 px (area, or bicubic to enlarge), centre crop; "
+        "then the mean of each place to 16 px",
+    }
+    assert (found.size, found.seed, found.neighbours, found.judged.steps) == (SIDE, 0, 5, 7)
+    assert len(found.judged.digest or "") == 16
+    assert set(found.judged.directions[0].figures) == {
+        *("kernel", "kernel_left", "frechet", "precision", "recall", "density", "coverage"),
+        *("called_target", "content", "change", "cycle"),
+    }
+    assert set(found.judged.mean) == set(found.judged.directions[0].figures)
+    assert found.probe is not None
+    assert found.probe.accuracy == {"dark": 1.0, "light": 1.0}
+    assert any("singular" in note for note in found.notes), "12 pictures of 24 features"
+    assert any("--split validation" in note for note in found.notes)
+
+
+def test_the_kernel_distance_is_that_of_training(place: Path) -> None:
+    """One way of computing it: what a run logs and what evaluate says are the same number."""
+    found = evaluate(place, split="validation")
+    data = open_data(str(place / "mine"), size=SIDE)
+    model = NetworkModel.load(place / "runs" / "mine-1")
+    for d in HeldOut(data, SIDE, Colours()).distances(model):
+        figure = found.judged.figure(d.source, d.target, "kernel")
+        assert figure.value == pytest.approx(d.distance, rel=1e-5)
+        assert figure.nothing == pytest.approx(d.ceiling, rel=1e-5)
+        assert figure.real == pytest.approx(d.floor, rel=1e-5)
+        assert found.judged.figure(d.source, d.target, "kernel_left").value == pytest.approx(d.share, rel=1e-5)
+        assert figure.low is not None
+        assert figure.high is not None
+        assert figure.low < figure.value < figure.high
+    assert any("flatter" in note for note in found.notes)
+
+
+def test_doing_nothing_scores_what_doing_nothing_scores(place: Path) -> None:
+    for direction in evaluate(place, "idle-1").judged.directions:
+        compared = {name: f for name, f in direction.figures.items() if f.nothing is not None}
+        assert set(compared) >= {"kernel", "frechet", "precision", "coverage", "called_target"}
+        for name, figure in compared.items():
+            assert figure.value == pytest.approx(figure.nothing, rel=1e-5, abs=1e-9), name
+        assert direction.figures["change"].value == direction.figures["cycle"].value == 0
+        assert direction.figures["content"].value == pytest.approx(1)
+        assert direction.figures["called_target"].value == 0
+        assert direction.figures["called_target"].real == 1
+
+
+class Shift:
+    """A translator that adds or takes away brightness: label 1 is the lighter one."""
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def apply(self, x: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
+        assert label is not None
+        return (x + torch.where(label == 1, self.by, -self.by)[:, None, None, None]).clamp(-1, 1)
+
+
+def grey_data(**more: object) -> DomainData:
+    numbers = np.random.default_rng(0)
+
+    def part(count: int) -> tuple[PictureArray, PictureArray]:
+        dark, light = (
+            numbers.normal(grey, 12, (count, SIDE, SIDE, 3)).clip(0, 255).astype(np.uint8) for grey in (80, 170)
+        )
+        return PictureArray(dark), PictureArray(light)
+
+    return DomainData("greys", ("dark", "light"), part(24), part(12), part(12), **more)  # type: ignore[arg-type]
+
+
+def test_a_perfect_translator_scores_what_real_pictures_score() -> None:
+    """Figures by name, not only against themselves: near the floor where it is right, and what it changed."""
+    bench = Bench(HeldOut(grey_data(), SIDE, Colours()), paired=False)
+    right, wrong = bench.judge(Shift(90 / 127.5)), bench.judge(Shift(-30 / 127.5))
+    for pair in ((0, 1), (1, 0)):
+        good, bad = right[pair], wrong[pair]
+        assert abs(good["kernel_left"].estimate.value) < 0.02
+        assert bad["kernel_left"].estimate.value > 1.2
+        assert good["frechet"].estimate.value < 2 * (good["frechet"].real or 0) < 0.5 * (good["frechet"].nothing or 0)
+        assert good["coverage"].estimate.value > 0.8 > 0.2 > bad["coverage"].estimate.value
+        assert good["called_target"].estimate.value == 1
+        assert bad["called_target"].estimate.value == good["called_target"].nothing == 0
+        assert good["change"].estimate.value == pytest.approx(90 / 255, abs=0.01)
+        assert good["cycle"].estimate.value < 0.01
+    mean = means(right)
+    assert mean["change"].estimate.value == pytest.approx(
+        (right[0, 1]["change"].estimate.value + right[1, 0]["change"].estimate.value) / 2
+    )
+
+
+def test_there_is_no_share_of_no_distance() -> None:
+    """Two domains that look alike to the extractor: do-nothing's distance is that of chance."""
+    alike = grey_data()
+    alike = replace(alike, train=(alike.train[0],) * 2, validation=(alike.test[0], alike.validation[0]))
+    bench = Bench(HeldOut(alike, SIDE, Colours()), paired=False)
+    assert "kernel_left" not in bench.judge(Shift(0))[0, 1]
+
+
+class Scenes:
+    """A truth in which the lower half of the light domain is lighter."""
+
+    def images(self, split: str) -> np.ndarray:
+        images = np.full((6, 2, SIDE, SIDE, 3), 100, np.uint8)
+        images[:, 1, SIDE // 2 :] = 190
+        return images
+
+    def masks(self, split: str) -> np.ndarray:
+        masks = np.zeros((6, SIDE, SIDE), bool)
+        masks[:, SIDE // 2 :] = True
+        return masks
+
+
+def test_where_the_truth_is_known() -> None:
+    bench = Bench(HeldOut(grey_data(truth=Scenes()), SIDE, Colours()), paired=True)
+    figures = bench.judge(Shift(90 / 127.5))[0, 1]
+    assert figures["truth_psnr"].estimate.value > 55
+    assert figures["truth_psnr"].nothing == pytest.approx(20 * np.log10(255 / 90), abs=0.01)
+    assert figures["truth_outside"].estimate.value == pytest.approx(90 / 255, abs=0.01), "it changed everything"
+    assert set(figures) >= {"psnr", "hits"}
+
+
+def test_the_labels_are_the_models_own_whatever_the_order_of_the_data(place: Path, tmp_path: Path) -> None:
+    """Data sorts dark before light; a model that learned light first must not be read the other way round."""
+    model = network(("light", "dark"))
+    model.save(tmp_path / "turned")
+    found = evaluate(place, str(tmp_path / "turned"), str(place / "mine"), split="validation")
+    data = open_data(str(place / "mine"), size=SIDE)
+    turned = DomainData("turned", ("light", "dark"), data.train[::-1], data.validation[::-1], data.test[::-1])
+    for d in HeldOut(turned, SIDE, Colours()).distances(model):
+        assert found.judged.figure(d.source, d.target, "kernel").value == pytest.approx(d.distance, rel=1e-5)
+
+
+def test_paired_pictures_have_a_right_answer(place: Path, tmp_path: Path) -> None:
+    """The same file names in all domains: the right answer of dark/3.png is light/3.png."""
+    data = data_folder(tmp_path / "pairs", ("dark", "light"), paired=True)
+    found = evaluate(place, "idle-1", str(data))
+    psnr, hits = (found.judged.figure("dark", "light", name) for name in ("psnr", "hits"))
+    assert psnr.value == psnr.nothing
+    assert 5 < psnr.value < 7, "130 grey values off"
+    assert psnr.low is not None
+    assert psnr.low <= psnr.value
+    assert hits.value == hits.nothing
+    assert any("--unpaired" in note for note in found.notes)
+    alone = evaluate(place, "idle-1", str(data), unpaired=True)
+    assert "psnr" not in alone.judged.mean
+    assert "psnr" not in evaluate(place).judged.mean, "other names"
+
+
+def test_masks(place: Path, tmp_path: Path) -> None:
+    """White is where change is wanted. The upper half only here; what changed below counts as outside."""
+    mask = np.zeros((40, 48), np.uint8)
+    mask[:20] = 255
+    for i in range(5):
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(tmp_path / "masks" / f"dark{i}.png")
+    found = evaluate(place, masks=tmp_path / "masks")
+    figures = found.judged.directions[0].figures
+    assert figures["change_outside"].value == pytest.approx(figures["change"].value, rel=0.3), "it changes everything"
+    assert figures["content_outside"].value > figures["content"].value
+    assert "change_outside" not in found.judged.directions[1].figures, "no masks for light"
+    assert [of["masks"] for of in found.counts.values()] == [5, 0]
+    everything = Image.new("L", (48, 40), 255)
+    for domain in ("dark", "light"):
+        for i in range(12):
+            (tmp_path / "white" / domain).mkdir(parents=True, exist_ok=True)
+            everything.save(tmp_path / "white" / domain / f"{domain}{i}.png")
+    assert "change_outside" not in evaluate(place, masks=tmp_path / "white").judged.mean, "there is no outside"
+
+
+def test_masks_of_another_size(place: Path, tmp_path: Path) -> None:
+    Image.new("L", (20, 20)).save(tmp_path / "light3.png")
+    refused(lambda: evaluate(place, masks=tmp_path), "light3.png is 20 x 20 px", "48 x 40")
+
+
+def test_masks_of_other_pictures(place: Path, tmp_path: Path) -> None:
+    Image.new("L", (48, 40)).save(tmp_path / "somebody.png")
+    refused(lambda: evaluate(place, masks=tmp_path), "no mask in", "dark0.png")
+    refused(lambda: evaluate(place, masks=tmp_path / "nowhere"), "nowhere")
+
+
+def test_a_folder_against_a_folder(place: Path) -> None:
+    found = evaluate(place, str(place / "mine/train/dark"), str(place / "mine/test/light"))
+    (only,) = found.judged.directions
+    assert (only.outputs, only.reals, found.split, found.size) == (14, 12, None, 16)
+    kernel = only.figures["kernel"]
+    assert kernel.real is not None
+    assert abs(kernel.real) < kernel.value / 10, "the reals' own halves are alike"
+    assert kernel.low is not None
+    assert kernel.low < kernel.value
+    same = evaluate(place, str(place / "mine/train/dark"), str(place / "mine/test/dark"))
+    assert same.judged.directions[0].figures["kernel"].value < kernel.value / 10
+    assert set(only.figures) == {"kernel", "frechet", "precision", "recall", "density", "coverage"}
+
+
+def test_folders_of_domains_are_compared_by_name(place: Path, tmp_path: Path) -> None:
+    for domain in ("light", "mid"):
+        fill(tmp_path / "out" / domain, 10, GREYS[domain])
+    found = evaluate(place, str(tmp_path / "out"), str(place / "mine/test"))
+    assert [(d.source, d.target) for d in found.judged.directions] == [
+        (str(tmp_path / "out/light"), str(place / "mine/test/light"))
+    ]
+
+
+def test_folders_with_nothing_in_common(place: Path, tmp_path: Path) -> None:
+    fill(tmp_path / "out" / "mid", 10, 100)
+    both = str(tmp_path / "out"), str(place / "mine/test")
+    refused(lambda: evaluate(place, *both), "nothing in common", "mid", "dark, light")
+    data = data_folder(tmp_path / "cats", ("mid", "light"))
+    line = refused(lambda: evaluate(place, "mine-1", str(data)), "'light'", "two are needed", "--names")
+    assert "mine-1" in line
+    found = evaluate(place, str(place / "other"), str(data))
+    assert [d.source for d in found.judged.directions] == ["light", "mid"]
+
+
+def test_a_domain_that_the_model_does_not_know_is_left_out(place: Path, tmp_path: Path) -> None:
+    data = data_folder(tmp_path / "three", ("dark", "light", "mid"))
+    found = evaluate(place, "mine-1", str(data))
+    assert set(found.counts) == {"dark", "light"}
+    (line,) = (note for note in found.notes if "'mid'" in note)
+    assert "mine-1" in line
+
+
+def test_names_make_domains_common(place: Path, tmp_path: Path) -> None:
+    for letter, grey in (("A", 60), ("B", 190)):
+        fill(tmp_path / "abc" / f"train{letter}", 12, grey)
+        fill(tmp_path / "abc" / f"test{letter}", 10, grey, prefix=letter)
+    refused(lambda: evaluate(place, "mine-1", str(tmp_path / "abc")), "no domain in common", "A, B")
+    found = evaluate(place, "mine-1", str(tmp_path / "abc"), names={"A": "dark", "B": "light"})
+    assert set(found.counts) == {"dark", "light"}
+
+
+def test_two_models(place: Path) -> None:
+    """On the same redraws: a model is exactly as good as itself, and a difference is surer than its parts."""
+    itself = evaluate(place, baseline="mine-1")
+    assert itself.baseline is not None
+    assert itself.baseline.directions == itself.judged.directions
+    assert set(itself.difference) == set(itself.judged.mean)
+    assert all(figure.value == 0 for figure in itself.difference.values())
+    found = evaluate(place, baseline="idle-1")
+    assert found.baseline is not None
+    one, other = found.judged.mean["kernel"], found.baseline.mean["kernel"]
+    difference = found.difference["kernel"]
+    assert difference.value == pytest.approx(one.value - other.value, rel=1e-3)
+    assert difference.low is not None
+    assert difference.high is not None
+    assert difference.low <= difference.value <= difference.high
+
+
+def test_a_domain_in_only_one_of_two_models(place: Path, tmp_path: Path) -> None:
+    """Two in common: compared on those, with a line for the one left out. One in common: refused."""
+    three = ("dark", "light", "mid")
+    data = data_folder(tmp_path / "three", three)
+    network(three).save(tmp_path / "wide")
+    found = evaluate(place, "mine-1", str(data), baseline=tmp_path / "wide")
+    assert [(d.source, d.target) for d in (found.baseline or found.judged).directions] == [
+        ("dark", "light"),
+        ("light", "dark"),
+    ]
+    (line,) = (note for note in found.notes if "'mid'" in note)
+    assert "wide" in line
+    refused(lambda: evaluate(place, "mine-1", str(data), baseline=place / "other"), "only the domain 'light'", "other")
+
+
+def test_too_few_pictures(place: Path, tmp_path: Path) -> None:
+    data = data_folder(tmp_path / "few", ("dark", "light"), held_out=9)
+    refused(lambda: evaluate(place, "mine-1", str(data)), "9 test pictures of 'dark'", "at least 10", "noise")
+    fill(tmp_path / "out", 3, 100)
+    refused(lambda: evaluate(place, str(tmp_path / "out"), str(place / "mine/test/dark")), "3 pictures", "at least 10")
+    refused(lambda: evaluate(place, most=5), "at least 10", error=UsageError)
+
+
+def test_an_extractor_without_its_weights(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOMAINXFER_DINOV2", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    refused(lambda: evaluate(place, extractor="dinov2"), "--weights FILE")
+    if inception.find_spec("torch_fidelity"):
+        refused(lambda: evaluate(place, extractor="inception", offline=True), str(tmp_path), "--weights")
+    refused(lambda: evaluate(place, extractor="incepton"), "Did you mean 'inception'", error=UsageError)
+    refused(lambda: evaluate(place, weights=tmp_path / "w.pth"), "takes no weights", error=UsageError)
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "said"),
+    [
+        ("mine-1", {"split": "tset"}, "'test'"),
+        ("mine-1", {"size": 31}, "multiple of 4"),
+        ("mine-1", {"data": "mine", "against": "mine"}, "once"),
+        ("mine", {}, "domainxfer evaluate"),
+        ("mine", {"against": "mine", "baseline": "mine-1"}, "for models"),
+        ("mine-1", {"baseline": "mine"}, "holds no model"),
+        ("mine-2", {}, "Did you mean 'mine-1'"),
+        ("noise", {}, "from noise"),
+        ("other", {}, "--data"),
+    ],
+)  # fmt: skip
+def test_words_that_make_no_sense(
+    place: Path, monkeypatch: pytest.MonkeyPatch, what: str, options: dict, said: str
+) -> None:
+    monkeypatch.chdir(place)
+    network(("dark", "light"), content="noise").save(place / "noise")
+    refused(lambda: evaluate(place, what, **options), said)
+
+
+def test_the_result_is_kept_once(place: Path, tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "runs" / "mine-1", place / "mine", network(("dark", "light")))
+    lines: list[str] = []
+    found = evaluate(tmp_path, keep_in_run=True, on_event=lines.append)
+    file = run / "evaluation-test-colours.json"
+    assert lines[-1] == f"written to {file}"
+    assert Evaluation.read(file) == found
+    refused(lambda: evaluate(tmp_path, keep_in_run=True), str(file), "--overwrite", "--json")
+    again = evaluate(tmp_path, keep_in_run=True, overwrite=True, seed=1)
+    assert Evaluation.read(file) == again != found
+    evaluate(tmp_path, str(run / "model"), str(place / "mine"), keep_in_run=True)
+    assert {path.name for path in run.glob("*.json")} == {file.name}, "a model alone is no run to keep it in"
+    assert "nan" not in file.read_text().lower()
+    assert json.loads(file.read_text())["judged"]["directions"][0]["figures"]["kernel"]["nothing"] > 0
+    file.write_text("{}")
+    refused(lambda: Evaluation.read(file), "no evaluation")
+
+
+def test_the_same_seed_gives_the_same_result(place: Path) -> None:
+    assert evaluate(place, most=10) == evaluate(place, most=10)
+    assert evaluate(place, most=10).judged != evaluate(place, most=10, seed=1).judged
+
+
+def test_a_model_in_a_run_knows_its_recipe(place: Path, tmp_path: Path) -> None:
+    subject = find_subject(str(place / "runs/mine-1/model"), place / "runs")
+    assert subject is not None
+    assert subject.recipe is not None
+    assert subject.run is None
+
+
+def test_pictures_drawn_from_train_are_warned_of(place: Path, tmp_path: Path) -> None:
+    """Without a recipe the seed of the split is unknown; with a test folder of its own that does not matter."""
+    for domain in ("light", "mid"):
+        fill(tmp_path / "plain" / domain, 100, GREYS[domain], prefix=domain)
+    found = evaluate(place, str(place / "other"), str(tmp_path / "plain"))
+    assert any("seed 0" in note for note in found.notes)
+    data = data_folder(tmp_path / "split", ("light", "mid"))
+    assert not any("seed 0" in note for note in evaluate(place, str(place / "other"), str(data)).notes)
+
+
+def test_figures_are_rounded_and_fid_is_the_name_of_one_only() -> None:
+    assert Figure(value=1 / 3).value == 0.333333
+    assert Figure(value=-123456.789).value == -123457
+    assert [heading("frechet", name) for name in ("gabor", "inception")] == ["Frechet distance", "FID"]
+    assert not any("FID" in name.heading for name in FIGURES.values())
