@@ -25,6 +25,9 @@ class GeneratorConfig(Settings):
     norm: Literal["layer", "instance"] = Field(
         "layer", description="layer: over the channels of a place; instance: over the picture"
     )
+    # A plain ReLU dies here: cycle and identity at first ask for silence only, and the shortest way to it is a shift
+    # that puts every feature below 0, from where no gradient leads back (docs/design.md, "The generator").
+    leak: float = Field(0.2, ge=0, lt=1, description="slope of the activation below 0; 0 is a plain ReLU")
     output: Literal["change", "plain"] = Field("change", description="change: input + change; plain: the image itself")
     noise_size: int = Field(128, ge=1, description="length of the noise vector, where content is noise")
 
@@ -61,7 +64,7 @@ class CriticConfig(Settings):
 class ModelConfig(Settings):
     """``config.json`` of a model folder: everything needed to rebuild the networks and use them by name."""
 
-    format: int = Field(1, description="version of the model folder; newer ones are refused by older programs")
+    format: int = Field(2, description="version of the model folder; newer ones are refused by older programs")
     version: str = Field("", description="domainxfer version that wrote it")
     card: str = Field("", description="the data set it learned")
     domains: tuple[str, ...] = Field((), description="domain names; the label of a domain is its index")

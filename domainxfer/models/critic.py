@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from domainxfer.models.blocks import activation, conv3x3
+from domainxfer.models.blocks import conv3x3
 from domainxfer.models.config import CriticConfig
 
 
@@ -70,7 +71,7 @@ class Critic(nn.Module):
         """
         x, patches = image, []
         for halvings, conv in enumerate(self.trunk, start=1):
-            x = activation(conv(x))
+            x = F.leaky_relu(conv(x), 0.2)
             if str(halvings) in self.patch_heads:
                 maps = self.patch_heads[str(halvings)](x).float()
                 patches.append(_map_of_label(maps, label).flatten(1))
@@ -93,7 +94,7 @@ class _PatchHead(nn.Module):
         self.score = nn.Conv2d(channels, maps, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.score(activation(self.mix(x)))
+        scores: Tensor = self.score(F.leaky_relu(self.mix(x), 0.2))
         return scores
 
 

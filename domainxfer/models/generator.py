@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, activation, blur, conv3x3
+from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
 from domainxfer.models.config import GeneratorConfig
 
 CONDITION_SIZE = 64  # length of the vector that carries label and code to every normalisation
@@ -31,13 +31,13 @@ class Generator(nn.Module):
         self.config = c = config
         halvings = c.patch.bit_length() - 1  # 2 for patch 4
         widths = [c.width] + [c.width // 2] * (halvings - 1)
-        self.condition = Condition(c.labels, c.code_size, c.noise_size if c.content == "noise" else 0)
+        self.condition = Condition(c.labels, c.code_size, c.noise_size if c.content == "noise" else 0, c.leak)
         if c.content == "picture":
             self.enter: nn.Module = nn.Sequential(nn.PixelUnshuffle(c.patch), conv3x3(c.channels * c.patch**2, c.width))
             self.reenter = conv3x3(c.channels * 4, widths[-1])
         else:
             self.enter = NoiseHead(c)
-        self.blocks = nn.ModuleList(ConditionedBlock(c.width, CONDITION_SIZE, c.norm) for _ in range(c.blocks))
+        self.blocks = nn.ModuleList(ConditionedBlock(c.width, CONDITION_SIZE, c.norm, c.leak) for _ in range(c.blocks))
         self.ups = nn.ModuleList(SubPixelUp(a, b) for a, b in pairwise(widths))
         self.exit_norm = ConditionedNorm(widths[-1], CONDITION_SIZE, c.norm)
         self.exit = SubPixelUp(widths[-1], c.channels)
@@ -71,16 +71,16 @@ class Generator(nn.Module):
             x = up(x)
         if self.config.content == "picture":
             x = x + self.reenter(F.pixel_unshuffle(content, 2))
-        x = self.exit(activation(self.exit_norm(x, condition))).float()
+        x = self.exit(F.leaky_relu(self.exit_norm(x, condition), self.config.leak)).float()
         return content + x if self.config.output == "change" else torch.tanh(x)
 
 
 class Condition(nn.Module):
     """One vector from label, code and (for noise content) the noise itself: (B, CONDITION_SIZE)."""
 
-    def __init__(self, labels: int, code_size: int, noise_size: int) -> None:
+    def __init__(self, labels: int, code_size: int, noise_size: int, leak: float) -> None:
         super().__init__()
-        self.labels, self.code_size, self.noise_size = labels, code_size, noise_size
+        self.labels, self.code_size, self.noise_size, self.leak = labels, code_size, noise_size, leak
         # An embedding row a label, and a linear map of the continuous rest; both are as loud at the start.
         self.of_label = nn.Embedding(labels, CONDITION_SIZE) if labels else None
         rest = code_size + noise_size
@@ -101,7 +101,7 @@ class Condition(nn.Module):
             if self.code_size:
                 rest.append(torch.zeros(batch, self.code_size, device=content.device) if code is None else code)
             total = total + self.of_rest(torch.cat(rest, dim=1))
-        return activation(self.mix(total)) + total
+        return F.leaky_relu(self.mix(total), self.leak) + total
 
 
 class NoiseHead(nn.Module):
@@ -115,7 +115,7 @@ class NoiseHead(nn.Module):
         self.grid, self.width = grid, config.width
         self.linear = nn.Linear(config.noise_size, config.width * grid * grid)
         self.steps = nn.ModuleList(
-            ConditionedBlock(config.width, CONDITION_SIZE, config.norm) for _ in range(doublings)
+            ConditionedBlock(config.width, CONDITION_SIZE, config.norm, config.leak) for _ in range(doublings)
         )
 
     def forward(self, noise: Tensor, condition: Tensor, layout: torch.memory_format) -> Tensor:

@@ -26,7 +26,7 @@ from domainxfer.models.critic import Critic, View
 from domainxfer.models.generator import Generator
 from domainxfer.models.precision import autocast, pays_bf16
 
-FORMAT = 1
+FORMAT = 2
 
 
 class NetworkModel:
@@ -192,6 +192,8 @@ def _read_config(folder: Path) -> ModelConfig:
             f"{folder} was written by {wrote} in model format {version}; this program reads up to {FORMAT}: "
             "pip install --upgrade domainxfer"
         )
+    if version == 1 and isinstance(fields.get("generator"), dict):
+        fields["generator"].setdefault("leak", 0.0)  # generators had plain ReLUs then, and did not say so
     try:
         return ModelConfig.model_validate(fields)
     except ValidationError as error:

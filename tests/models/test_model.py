@@ -143,6 +143,19 @@ def test_a_newer_format_is_refused(saved: Path) -> None:
     assert "upgrade" in refused(saved, str(saved), "9.1", f"format {FORMAT + 1}")
 
 
+def test_a_model_of_the_first_format_keeps_its_plain_relus(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = GeneratorConfig(labels=2, size=16, width=8, blocks=1, leak=0.0)
+    old = NetworkModel(ModelConfig(domains=("a", "b"), size=16, generator=config), Generator(config))
+    old.save(tmp_path)
+    fields = json.loads((tmp_path / "config.json").read_text())
+    fields["format"] = 1
+    del fields["generator"]["leak"]  # not written then
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    x, label = torch.rand(2, 3, 16, 16) * 2 - 1, torch.tensor([0, 1])
+    assert torch.equal(NetworkModel.load(tmp_path).apply(x, label), old.apply(x, label))
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "critic.safetensors"])
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.999])
 def test_truncated_weights(saved: Path, name: str, share: float) -> None:
