@@ -14,7 +14,7 @@ from PIL import Image
 
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData
-from domainxfer.datasets.find import open_data
+from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.models.model import NetworkModel
@@ -214,15 +214,15 @@ def prepare(
         tune: the model to begin with, whose network sizes the recipe then has.
         options: `RunOptions`.
     """
-    card, file, root = _card_meant(data), options.get("recipe_file"), options.get("data_root")
+    card, file, root = _card_meant(data, say), options.get("recipe_file"), options.get("data_root")
     base = read_recipe(file) if file else _recipe_of(card)
     if tune is not None:
         base = override(base, _sizes_of(tune))
     mode = options.get("mode") or base.mode
     source = SourceSettings(
-        data=data if card else _absolute(data),
+        data=data if card and data == card.name else _absolute(data),
         data_root=str(root.absolute()) if root else None,
-        names=options.get("names") or {},
+        names=options.get("names") or (card.names if card else {}),
         labels=options.get("labels") or ("known" if mode == "translate" else "none"),
     )
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
@@ -262,8 +262,13 @@ def _open(recipe: Recipe, offline: bool, say: Any) -> DomainData:
     )
 
 
-def _card_meant(data: str) -> Card | None:
-    return load_card(data) if data in list_cards() else None
+def _card_meant(data: str, say: Callable[[str], None]) -> Card | None:
+    if data in list_cards():
+        return load_card(data)
+    card = card_of_folder(Path(data).expanduser().resolve())
+    if card is not None:
+        say(f"{data} is the known data set {card.name}: its recipe and the names of its domains are taken")
+    return card
 
 
 def _recipe_of(card: Card | None) -> Recipe:

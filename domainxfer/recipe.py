@@ -109,10 +109,10 @@ class Objective(Settings):
         description="where labels are known: from what the critic's label head learns; where they are not, always both",
     )
     critic: Terms = Field(
-        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 10.0})
+        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 1.0})
     )
     generator: Terms = Field(default_factory=lambda: _terms(nonsaturating=1.0, cycle=5.0, identity=2.5))
-    info: Terms = Field(default_factory=lambda: _terms(label_fake=0.5, code=0.1))
+    info: Terms = Field(default_factory=lambda: _terms(label_fake=0.1, code=0.1))
 
 
 class OptimizerSettings(Settings):
@@ -121,7 +121,7 @@ class OptimizerSettings(Settings):
     generator_lr: float = Field(4e-4, gt=0)
     critic_lr: float = Field(8e-4, gt=0)
     info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[float, float] = (0.5, 0.99)
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
     hold: float = Field(0.5, ge=0, le=1, description="share of the steps at the full rate")
     final: float = Field(0.05, ge=0, le=1, description="rate at the last step, as a share of the full one")
@@ -137,7 +137,7 @@ class OptimizerSettings(Settings):
 class TrainingSettings(Settings):
     """How long, how exact, and how often something is written."""
 
-    steps: int = Field(18000, ge=1, description="generator steps")
+    steps: int = Field(20000, ge=1, description="generator steps")
     seed: int = Field(0, ge=0)
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the generator's moving average, reached after warm-up")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware computes it")

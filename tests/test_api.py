@@ -10,7 +10,9 @@ from PIL import Image
 
 import domainxfer
 from domainxfer.api import dry_run, find_model, prepare
+from domainxfer.datasets.card import load_card
 from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.recipe import Recipe
 from domainxfer.training.run import Listener
 
 TINY = {
@@ -171,3 +173,30 @@ def test_more_processes_than_the_batch_can_feed(mine, monkeypatch):
     monkeypatch.setattr(processes, "count", 3)
     with pytest.raises(DomainxferError, match=r"data\.batch=3"):
         run_module.Run(recipe, data, processes, None, Listener())
+
+
+def _write_picture(path: Path, grey: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 40), (grey, grey, grey)).save(path)
+
+
+def test_a_known_data_set_is_known_wherever_it_lies(tmp_path):
+    for number, folder in enumerate(("trainA", "trainB", "testA", "testB")):
+        for i in range(3):
+            _write_picture(tmp_path / "far" / "horse2zebra" / folder / f"{i}.png", 40 * number)
+    said = []
+    recipe, data = prepare(str(tmp_path / "far" / "horse2zebra"), said.append)
+    assert recipe.card == "horse2zebra"
+    assert recipe.training.figure_every == load_card("horse2zebra").recipe["training"]["figure_every"]
+    assert data.domains == ("horse", "zebra")
+    assert Path(recipe.source.data) == tmp_path / "far" / "horse2zebra"
+    assert "known data set horse2zebra" in said[0]
+
+
+def test_a_folder_with_a_known_name_and_other_domains_is_the_users_own(tmp_path):
+    for domain in ("smile", "frown"):
+        for i in range(12):
+            _write_picture(tmp_path / "emoji" / domain / f"{i}.png", i)
+    recipe, data = prepare(str(tmp_path / "emoji"), print)
+    assert data.domains == ("frown", "smile")
+    assert recipe.data.batch == Recipe().data.batch

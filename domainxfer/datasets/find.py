@@ -114,6 +114,21 @@ def find_card_folder(card: Card, data_root: Path | None) -> Path | None:
     return next((place for place in places if is_filled(place)), None)
 
 
+def card_of_folder(folder: Path) -> Card | None:
+    """The card whose data set a folder is, wherever it lies: it has the card's name and all of its domains."""
+    if folder.name not in list_cards():
+        return None
+    card = load_card(folder.name)
+    if card.kind != "folders" or not card.domains:
+        return None
+
+    def is_there(domain: str) -> bool:
+        letters = [f"train{letter}" for letter, name in card.names.items() if name == domain]
+        return any((folder / place).is_dir() for place in (domain, f"train/{domain}", *letters))
+
+    return card if all(map(is_there, card.domains)) else None
+
+
 def _folder_meant(data: str, data_root: Path | None) -> Path | None:
     """The folder that ``data`` names, or None if it is the name of a card."""
     if data.startswith((".", "~")) or "/" in data or os.sep in data:
