@@ -13,7 +13,7 @@ from domainxfer.datasets.domain_data import DomainData
 from domainxfer.draws import per_position, permutation
 from domainxfer.files import written_whole
 from domainxfer.models.model import NetworkModel
-from domainxfer.training.held_out import translated
+from domainxfer.training.held_out import Translates, translated
 
 ROWS = 8
 
@@ -36,7 +36,7 @@ class TranslationSamples:
             for pictures in data.validation
         ]
 
-    def draw(self, model: NetworkModel) -> Image.Image:
+    def draw(self, model: Translates) -> Image.Image:
         """The grid, with the domains' names above the columns."""
         columns, titles = [], []
         for s, source in enumerate(self.pictures):
