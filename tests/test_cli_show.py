@@ -16,6 +16,7 @@ from domainxfer.training.run_folder import RunFolder
 
 METRICS = "step,change,seconds"
 FIGURES = "step,split,source,target,kid,ceiling"
+STEPS = str(Recipe().training.steps)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,7 @@ def test_a_run_is_as_far_as_its_last_row(capsys: pytest.CaptureFixture[str]) -> 
     )
     cli_show.show_runs(Path("runs"))
     # The share is the mean of the directions of the last figures, on the pictures that serve every choice.
-    assert cells(capsys.readouterr().out, "demo-1") == ["demo-1", "demo", "64", "50", "18000", "1.5", "45 %"]
+    assert cells(capsys.readouterr().out, "demo-1") == ["demo-1", "demo", "64", "50", STEPS, "1.5", "45 %"]
 
 
 def test_runs_without_a_row_or_a_figure_have_empty_cells(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,8 +70,8 @@ def test_runs_without_a_row_or_a_figure_have_empty_cells(capsys: pytest.CaptureF
     make_run("paired-1", metrics=("25,0.1,360",), figures=("25,validation,a,b,,",))  # a known truth, too few for KID
     cli_show.show_runs(Path("runs"))
     out = capsys.readouterr().out
-    assert cells(out, "begun-1")[3:] == ["0", "18000", "", ""]
-    assert cells(out, "paired-1")[3:] == ["25", "18000", "0.1", ""]
+    assert cells(out, "begun-1")[3:] == ["0", STEPS, "", ""]
+    assert cells(out, "paired-1")[3:] == ["25", STEPS, "0.1", ""]
 
 
 def test_square_brackets_in_names_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:

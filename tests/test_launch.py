@@ -41,6 +41,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
     def write(body: str) -> Path:
         (tmp_path / "domainxfer").mkdir()
+        (tmp_path / "domainxfer" / "__init__.py").touch()  # else an installed one would come first
         (tmp_path / "domainxfer" / "__main__.py").write_text(PROGRAM.format(body=body))
         return tmp_path
 
