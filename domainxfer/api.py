@@ -18,6 +18,7 @@ from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.models.model import NetworkModel
+from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
@@ -92,6 +93,8 @@ class RunOptions(TypedDict, total=False):
 
     changes: dict[str, Any]
     """Nested recipe settings, e.g. ``{"data": {"size": 128}}``."""
+    preset: str | None
+    """Settings by name, laid over the card's recipe: see `domainxfer.presets`."""
     recipe_file: Path | None
     """A recipe.yaml to start from in place of the card's."""
     data_root: Path | None
@@ -216,6 +219,8 @@ def prepare(
     """
     card, file, root = _card_meant(data, say), options.get("recipe_file"), options.get("data_root")
     base = read_recipe(file) if file else _recipe_of(card)
+    if preset := options.get("preset"):
+        base = override(base, load_preset(preset))
     if tune is not None:
         base = override(base, _sizes_of(tune))
     mode = options.get("mode") or base.mode

@@ -66,6 +66,7 @@ def train(
     runs: Runs = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Name of the run; a number is added.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to start from.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Settings by name: original, original-light.")] = None,
     init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
@@ -93,7 +94,7 @@ def train(
         cpu=cpu,
     )
     if resume:
-        if names or mode or labels or recipe or init_from or dry_run or name:
+        if names or mode or labels or recipe or preset or init_from or dry_run or name:
             raise UsageError("--resume goes on with the run's own recipe; only --steps, --set and --max-time change it")
         raise typer.Exit(command.resume(run or data))
     arguments: dict[str, Any] = {
@@ -103,6 +104,7 @@ def train(
         "mode": mode,
         "labels": labels,
         "init_from": init_from,
+        "preset": preset,
     }
     assert data is not None
     if dry_run:

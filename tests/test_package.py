@@ -41,6 +41,7 @@ def test_the_wheel_holds_the_whole_package(wheel):
     assert not missing
     assert "domainxfer/py.typed" in wheel.namelist()
     assert "domainxfer/datasets/cards/horse2zebra.yaml" in wheel.namelist()
+    assert "domainxfer/presets/original.yaml" in wheel.namelist()
 
 
 def test_the_wheel_says_what_it_is(wheel):

@@ -1,0 +1,28 @@
+"""Presets by name: settings laid over a card's recipe with ``--preset``, and under whatever ``--set`` says."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from domainxfer.errors import UsageError, did_you_mean
+
+HERE = Path(__file__).parent
+
+
+def list_presets() -> list[str]:
+    """Their names."""
+    return sorted(path.stem for path in HERE.glob("*.yaml"))
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """Nested settings of a preset.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    known = list_presets()
+    if name not in known:
+        raise UsageError(f"unknown preset {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}")
+    settings: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    return settings

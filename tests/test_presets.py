@@ -1,0 +1,70 @@
+"""Presets: known by name, laid over the card's recipe and under the user's own settings, and they train."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import domainxfer
+from domainxfer.api import prepare
+from domainxfer.errors import UsageError
+from domainxfer.presets import list_presets, load_preset
+from domainxfer.recipe import Recipe, override
+
+TINY = {
+    "data": {"size": 32, "batch": 4},
+    "generator": {"width": 16, "blocks": 1},
+    "critic": {"width": 16, "depth": 3, "fields": [1, 2]},
+    "training": {"steps": 3, "log_every": 1, "extractor": "gabor"},
+}
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """Two domains, twenty pictures each."""
+    numbers = np.random.default_rng(0)
+    for k, domain in enumerate(("dark", "light")):
+        (tmp_path / "mine" / domain).mkdir(parents=True)
+        for i in range(20):
+            picture = numbers.integers(0, 128, (36, 36, 3)) + 127 * k
+            Image.fromarray(picture.astype(np.uint8)).save(tmp_path / "mine" / domain / f"{domain}{i}.png")
+    return tmp_path / "mine"
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_every_preset_is_made_of_known_settings(name: str) -> None:
+    assert override(Recipe(), load_preset(name)) != Recipe()
+
+
+def test_original_has_the_weights_of_the_write_up() -> None:
+    recipe = override(Recipe(), load_preset("original"))
+    o, adam = recipe.objective, recipe.optimizer
+    assert (o.generator["cycle"].weight, o.generator["identity"].weight) == (10, 5)
+    assert (o.info["label_fake"].weight, o.critic["label_real"].weight, o.info["code"].weight) == (0.6, 0.4, 0.1)
+    assert o.critic["nonsaturating"].weight == o.generator["nonsaturating"].weight == 0
+    assert {"simgan", "dragan"} <= set(o.critic)
+    assert (adam.generator_lr, adam.critic_lr, adam.info_lr) == (2e-4, 2e-4, 2e-4)
+    assert (adam.betas, adam.clip) == ((0.5, 0.999), 2)
+    light = override(Recipe(), load_preset("original-light")).objective.generator
+    assert (light["cycle"].weight, light["identity"].weight) == (3, 0.5)
+
+
+def test_the_users_own_settings_win(mine: Path) -> None:
+    changes = {"objective": {"generator": {"cycle": 7}}}
+    recipe, _ = prepare(str(mine), print, changes=changes, preset="original")
+    assert recipe.objective.generator["cycle"].weight == 7
+    assert recipe.objective.generator["identity"].weight == 5
+
+
+def test_a_misspelt_preset_suggests_the_nearest(mine: Path) -> None:
+    with pytest.raises(UsageError, match=r"Did you mean 'original'.*original-light"):
+        prepare(str(mine), print, preset="orignal")
+
+
+def test_original_trains(mine: Path, tmp_path: Path) -> None:
+    trained = domainxfer.train(str(mine), changes=TINY, preset="original", runs=tmp_path / "runs", cpu=True)
+    head = (tmp_path / "runs" / "mine-1" / "metrics.csv").read_text().splitlines()[0]
+    assert trained.outcome.step == 3
+    assert {"critic/simgan", "critic/dragan", "generator/simgan", "info/label_fake"} <= set(head.split(","))
+    assert "nonsaturating" not in head
