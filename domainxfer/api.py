@@ -24,7 +24,7 @@ from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Listener, Outcome, Run
-from domainxfer.training.run_folder import RunFolder, all_runs, find_run, new_run
+from domainxfer.training.run_folder import RunFolder, all_runs, find_run, named_model, new_run
 from domainxfer.training.self_test import check_conditioning
 from domainxfer.translate import TranslationOptions, translate_image, translate_images
 from domainxfer.weights import shipped_models
@@ -327,12 +327,11 @@ def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> 
     Raises:
         DomainxferError: there is none; says what to do.
     """
-    shipped = shipped_models()
     if model is not None:
-        path = Path(model) if Path(model).exists() else _named(model, runs, shipped)
+        path = named_model(model, runs)
         return path, _loaded(str(path))
     known: set[str] = set()
-    for path in [*(run.path for run in reversed(all_runs(runs))), *shipped.values()]:
+    for path in [*(run.path for run in reversed(all_runs(runs))), *shipped_models().values()]:
         try:
             found = _loaded(str(path))
         except DomainxferError:
@@ -346,12 +345,3 @@ def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> 
         f"no model that makes {to!r}; finished runs in {runs} and the models that ship with domainxfer know "
         f"{', '.join(sorted(known)) or 'no domain'}. Train one (domainxfer train DATA) or name it with --model"
     )
-
-
-def _named(model: str, runs: Path, shipped: dict[str, Path]) -> Path:
-    try:
-        return find_run(runs, model).path
-    except DomainxferError:
-        if model not in shipped:
-            raise
-        return shipped[model]

@@ -13,8 +13,7 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.metrics.extractors import file_digest
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe, read_recipe
-from domainxfer.training.run_folder import RunFolder, find_run
-from domainxfer.weights import shipped_models
+from domainxfer.training.run_folder import RunFolder, named_model
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,10 @@ def find_subject(what: str, runs: Path) -> Subject | None:
     Raises:
         DomainxferError: there is nothing of that name, the model is damaged, or it does not translate.
     """
-    path = Path(what).expanduser()
-    if not path.exists():
-        path = shipped_models().get(what) or _run_named(what, runs)
+    try:
+        path = named_model(what, runs)
+    except DomainxferError as error:
+        raise DomainxferError(f"{what} is no folder and no run: {error}") from error
     if not any((path / name).exists() for name in ("config.json", "model/config.json", "recipe.yaml")):
         return None
     network = NetworkModel.load(path, critic=False)
@@ -60,13 +60,6 @@ def find_subject(what: str, runs: Path) -> Subject | None:
         recipe=read_recipe(beside / "recipe.yaml") if beside else None,
         run=RunFolder(path) if beside == path else None,
     )
-
-
-def _run_named(what: str, runs: Path) -> Path:
-    try:
-        return find_run(runs, what).path
-    except DomainxferError as error:
-        raise DomainxferError(f"{what} is no folder and no run: {error}") from error
 
 
 def open_for(

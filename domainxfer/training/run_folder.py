@@ -11,6 +11,7 @@ from pathlib import Path
 
 from domainxfer.errors import DomainxferError, did_you_mean
 from domainxfer.files import explain_os_error, write_text
+from domainxfer.weights import shipped_models
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,23 @@ def find_run(runs: Path, name: str | None = None) -> RunFolder:
     known = [run.path.name for run in all_runs(runs)]
     listed = f" Runs there: {', '.join(known)}" if known else " There are no runs there."
     raise DomainxferError(f"no run {name!r} in {runs}.{did_you_mean(name, known)}{listed}")
+
+
+def named_model(name: str, runs: Path) -> Path:
+    """Where a model lies that was named: a path that exists, a run's name, or one that ships, in this order.
+
+    Raises:
+        DomainxferError: there is none; the message lists the runs there are.
+    """
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    try:
+        return find_run(runs, name).path
+    except DomainxferError:
+        if name not in shipped_models():
+            raise
+        return shipped_models()[name]
 
 
 def all_runs(runs: Path) -> list[RunFolder]:
