@@ -28,6 +28,7 @@ class GeneratorConfig(Settings):
     # A plain ReLU dies here: cycle and identity at first ask for silence only, and the shortest way to it is a shift
     # that puts every feature below 0, from where no gradient leads back (docs/design.md, "The generator").
     leak: float = Field(0.2, ge=0, lt=1, description="slope of the activation below 0; 0 is a plain ReLU")
+    bands: bool = Field(True, description="pictures enter as bands of equal loudness, and leave as opponent colours")
     output: Literal["change", "plain"] = Field("change", description="change: input + change; plain: the image itself")
     noise_size: int = Field(128, ge=1, description="length of the noise vector, where content is noise")
 
@@ -49,10 +50,15 @@ class CriticConfig(Settings):
     patch_labels: bool = Field(True, description="one patch map a label (labels known) or a single shared map")
     code_size: int = Field(0, ge=0)
     channels: Literal[1, 3] = 3
+    bands: bool = Field(True, description="pictures enter as bands of equal loudness, not as pixels")
     width: int = Field(48, ge=8, description="channels after the first convolution; doubled at each halving, up to 4x")
     depth: int = Field(4, ge=2, le=8, description="halvings of the resolution")
     fields: tuple[int, ...] = Field((2, 3), description="halvings after which patches are scored: small to large view")
-    spectral_norm: bool = Field(False, description="bound each layer's gain instead of penalising gradients")
+    norm: Literal["instance", "spectral", "none"] = Field(
+        "instance",
+        description="instance: features normalised over the picture, first and last level apart; "
+        "spectral: each layer's gain bounded; none: neither, penalties alone",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "CriticConfig":
@@ -64,7 +70,7 @@ class CriticConfig(Settings):
 class ModelConfig(Settings):
     """``config.json`` of a model folder: everything needed to rebuild the networks and use them by name."""
 
-    format: int = Field(2, description="version of the model folder; newer ones are refused by older programs")
+    format: int = Field(3, description="version of the model folder; newer ones are refused by older programs")
     version: str = Field("", description="domainxfer version that wrote it")
     card: str = Field("", description="the data set it learned")
     domains: tuple[str, ...] = Field((), description="domain names; the label of a domain is its index")

@@ -3,7 +3,8 @@
 One strided trunk; patches are scored at several depths, so at several fields of view: the small one judges texture,
 the large one knows where on the animal a texture belongs. Each label has its own patch map where labels are known
 (StarGAN v2 found a critic output a domain to beat a single one); one map is shared where they are not.
-No normalisation layers: gradient penalties are taken a picture at a time, and a normalisation would couple the batch.
+Features are normalised over each picture by itself, so that pictures never meet in it and gradient penalties may be taken
+a picture at a time. It learned horse2zebra many times faster with that than without (docs/results.md).
 """
 
 from itertools import pairwise
@@ -14,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from domainxfer.models.blocks import conv3x3
+from domainxfer.models.bands import Bands
+from domainxfer.models.blocks import InstanceNorm, conv3x3
 from domainxfer.models.config import CriticConfig
 
 
@@ -44,9 +46,12 @@ class Critic(nn.Module):
         super().__init__()
         self.config = c = config
         widths = [min(c.width * 2**i, c.width * 4) for i in range(c.depth)]
-        trunk: list[nn.Module] = [nn.Sequential(nn.PixelUnshuffle(2), conv3x3(4 * c.channels, widths[0]))]
+        trunk: list[nn.Module] = [nn.Sequential(Bands(c.channels) if c.bands else nn.PixelUnshuffle(2), conv3x3(4 * c.channels, widths[0]))]
         trunk += [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths)]
         self.trunk = nn.ModuleList(trunk)  # entry i leaves 1 / 2^(i + 1) of the resolution
+        # Not at the last level: label and code are read from its channels' means, which a normalisation takes away.
+        levels = range(2, c.depth) if c.norm == "instance" else ()
+        self.norms = nn.ModuleDict({str(level): InstanceNorm(widths[level - 1]) for level in levels})
         maps = c.labels if c.labels and c.patch_labels else 1
         self.patch_heads = nn.ModuleDict({str(f): _PatchHead(widths[f - 1], maps) for f in c.fields})
         self.label_head = nn.Linear(widths[-1], c.labels) if c.labels else None
@@ -56,7 +61,7 @@ class Critic(nn.Module):
                 # Without normalisation layers PyTorch's default start would fade the signal 2.4-fold a layer.
                 nn.init.kaiming_normal_(module.weight, a=0.2)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-                if c.spectral_norm:
+                if c.norm == "spectral":
                     spectral_norm(module)
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> View:
@@ -70,10 +75,13 @@ class Critic(nn.Module):
             A `View`; all scores are fp32.
         """
         x, patches = image, []
-        for halvings, conv in enumerate(self.trunk, start=1):
-            x = F.leaky_relu(conv(x), 0.2)
-            if str(halvings) in self.patch_heads:
-                maps = self.patch_heads[str(halvings)](x).float()
+        for level, conv in enumerate(self.trunk, start=1):
+            x = conv(x)
+            if str(level) in self.norms:
+                x = self.norms[str(level)](x)
+            x = F.leaky_relu(x, 0.2)
+            if str(level) in self.patch_heads:
+                maps = self.patch_heads[str(level)](x).float()
                 patches.append(_map_of_label(maps, label).flatten(1))
         pooled = x.float().mean((2, 3))
         with torch.autocast(x.device.type, enabled=False):

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from domainxfer.models.bands import Bands, FromColours
 from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
 from domainxfer.models.config import GeneratorConfig
 
@@ -33,7 +34,10 @@ class Generator(nn.Module):
         widths = [c.width] + [c.width // 2] * (halvings - 1)
         self.condition = Condition(c.labels, c.code_size, c.noise_size if c.content == "noise" else 0, c.leak)
         if c.content == "picture":
-            self.enter: nn.Module = nn.Sequential(nn.PixelUnshuffle(c.patch), conv3x3(c.channels * c.patch**2, c.width))
+            self.halve: nn.Module = Bands(c.channels) if c.bands else nn.PixelUnshuffle(2)
+            self.enter: nn.Module = nn.Sequential(
+                nn.PixelUnshuffle(c.patch // 2), conv3x3(c.channels * c.patch**2, c.width)
+            )
             self.reenter = conv3x3(c.channels * 4, widths[-1])
         else:
             self.enter = NoiseHead(c)
@@ -41,6 +45,7 @@ class Generator(nn.Module):
         self.ups = nn.ModuleList(SubPixelUp(a, b) for a, b in pairwise(widths))
         self.exit_norm = ConditionedNorm(widths[-1], CONDITION_SIZE, c.norm)
         self.exit = SubPixelUp(widths[-1], c.channels)
+        self.colours = FromColours() if c.bands and c.channels == 3 else nn.Identity()
         with torch.no_grad():  # start near "no change", yet not at it: a label flip must show from the first step
             self.exit.conv.weight.mul_(0.3)
 
@@ -64,14 +69,16 @@ class Generator(nn.Module):
         if isinstance(self.enter, NoiseHead):
             x = self.enter(content, condition, layout_of(self.exit.conv.weight))
         else:
-            x = self.enter(content)
+            halved = self.halve(content)
+            x = self.enter(halved)
         for block in self.blocks:
             x = block(x, condition)
         for up in self.ups:
             x = up(x)
         if self.config.content == "picture":
-            x = x + self.reenter(F.pixel_unshuffle(content, 2))
-        x = self.exit(F.leaky_relu(self.exit_norm(x, condition), self.config.leak)).float()
+            x = x + self.reenter(halved)
+        x = self.exit(F.leaky_relu(self.exit_norm(x, condition), self.config.leak))
+        x = self.colours(x).float()
         return content + x if self.config.output == "change" else torch.tanh(x)
 
 

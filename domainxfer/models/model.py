@@ -26,7 +26,7 @@ from domainxfer.models.critic import Critic, View
 from domainxfer.models.generator import Generator
 from domainxfer.models.precision import autocast, pays_bf16
 
-FORMAT = 2
+FORMAT = 3
 
 
 class NetworkModel:
@@ -192,11 +192,15 @@ def _read_config(folder: Path) -> ModelConfig:
             f"{folder} was written by {wrote} in model format {version}; this program reads up to {FORMAT}: "
             "pip install --upgrade domainxfer"
         )
-    if version == 1 and isinstance(fields.get("generator"), dict):
-        fields["generator"].setdefault("leak", 0.0)  # generators had plain ReLUs then, and did not say so
+    if isinstance(version, int) and 0 < version < FORMAT:
+        raise DomainxferError(
+            f"{folder} was written in model format {version}, of a time before the first release; this program reads "
+            f"format {FORMAT}: train it again"
+        )
     try:
         return ModelConfig.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = [".".join(str(part) for part in first["loc"])] if first["loc"] else []
         raise DomainxferError(": ".join([str(path), *where, first["msg"].removeprefix("Value error, ")])) from error
+

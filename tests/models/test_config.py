@@ -43,7 +43,7 @@ def test_config_survives_json() -> None:
         domains=("horse", "zebra"),
         card="horse2zebra",
         generator=GeneratorConfig(labels=2, code_size=3, norm="instance", patch=8),
-        critic=CriticConfig(labels=2, fields=(1, 2, 3), spectral_norm=True),
+        critic=CriticConfig(labels=2, fields=(1, 2, 3), norm="spectral"),
     )
     assert ModelConfig.model_validate_json(config.model_dump_json()) == config
 

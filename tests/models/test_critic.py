@@ -74,9 +74,9 @@ def test_one_map_is_shared_where_labels_are_unknown() -> None:
     assert all(torch.equal(p, q) for p, q in zip(a.patches, b.patches, strict=True))
 
 
-@pytest.mark.parametrize("spectral_norm", [False, True])
-def test_pictures_do_not_mix(spectral_norm: bool) -> None:
-    d = made(labels=2, code_size=1, spectral_norm=spectral_norm).eval()
+@pytest.mark.parametrize("norm", ["instance", "spectral", "none"])
+def test_pictures_do_not_mix(norm: str) -> None:
+    d = made(labels=2, code_size=1, norm=norm).eval()
     x = picture(3, 3, 32, 32).requires_grad_()
     view = d(x, torch.tensor([0, 1, 0]))
     for answers in (*view.patches, view.label_logits, view.code):
@@ -127,7 +127,7 @@ def test_a_detached_view_is_the_same_answer() -> None:
 
 
 def test_spectral_norm_bounds_every_convolution() -> None:
-    d = made(labels=2, spectral_norm=True)
+    d = made(labels=2, norm="spectral")
     with torch.no_grad():
         for module in d.modules():
             if isinstance(module, torch.nn.Conv2d):
@@ -143,10 +143,22 @@ def test_spectral_norm_bounds_every_convolution() -> None:
     assert max(gains) < 1.1
 
 
-def test_there_is_no_normalisation() -> None:
-    """It would couple what penalties take a picture at a time."""
-    kinds = {type(module).__name__ for module in made(labels=2, code_size=1).modules()}
-    assert not any("Norm" in kind for kind in kinds)
+def test_instance_normalisation_leaves_out_the_first_and_the_last_level() -> None:
+    assert set(made(labels=2, depth=4).norms) == {"2", "3"}
+    for norm in ("spectral", "none"):
+        assert not made(labels=2, norm=norm).norms
+
+
+@pytest.mark.parametrize("bands", [True, False])
+def test_a_faint_colour_is_seen_from_the_start_as_bands_only(bands: bool) -> None:
+    d = made(labels=2, norm="none", bands=bands)
+    x = 0.5 * picture(8, 1, 32, 32).expand(-1, 3, -1, -1)
+    tinted = x + 0.02 * torch.tensor([1.0, -2.0, 1.0]).view(3, 1, 1) * picture(8, 3, 32, 32)[:, :1].sign()
+    label = torch.zeros(8, dtype=torch.int64)
+    with torch.no_grad():
+        plain, faint = (torch.cat(d(image, label).patches, 1) for image in (x, tinted))
+    seen = (faint - plain).std() / plain.std()
+    assert (seen > 0.5) == bands
 
 
 def test_the_signal_does_not_fade_at_the_start() -> None:

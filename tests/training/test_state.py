@@ -27,7 +27,7 @@ from domainxfer.training.step import Stepper
 MakeRecipe = Callable[..., Recipe]
 MakeStepper = Callable[..., Stepper]
 MakeBatches = Callable[..., list[Batch]]
-CHANGES: dict[str, Any] = {"optimizer": {"info_lr": 1e-4}, "critic": {"spectral_norm": True}}
+CHANGES: dict[str, Any] = {"optimizer": {"info_lr": 1e-4}, "critic": {"norm": "spectral"}}
 
 
 def trained(stepper: Stepper, average: MovingAverage, batches: list[Batch], first: int) -> None:

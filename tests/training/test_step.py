@@ -521,11 +521,11 @@ def test_every_term_with_any_labels(
     assert all(p.isfinite().all() for n in (stepper.generator, stepper.critic) for p in n.parameters())
 
 
-@pytest.mark.parametrize("spectral_norm", [False, True])
+@pytest.mark.parametrize("norm", ["instance", "spectral", "none"])
 def test_steps_repeat_exactly(
-    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spectral_norm: bool
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, norm: str
 ) -> None:
-    recipe = tiny_recipe({"critic": {"spectral_norm": spectral_norm}}, labels=3)
+    recipe = tiny_recipe({"critic": {"norm": norm}}, labels=3)
     ends: list[tuple[Generator, Critic]] = []
     for _ in range(2):
         stepper = new_stepper(recipe)
