@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainxfer.datasets.batches import Batch
@@ -36,7 +35,7 @@ Pictures = Sequence[Tensor]  # of domain 0 and of domain 1, each (B, 3, H, W)
 
 
 class PictureNorm(nn.Module):
-    """Instance normalisation as our own engine does it, without scale and shift, like the default of `nn.InstanceNorm2d`."""
+    """Instance normalisation as our own engine does it; without scale and shift, as `nn.InstanceNorm2d` has it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

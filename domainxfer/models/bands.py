@@ -1,9 +1,9 @@
 """Pictures as networks see them: decorrelated bands, all of them equally loud.
 
 Neighbouring pixels are nearly alike, and so are the three colours of one. What differs between them, fine texture and
-hue, is ten to a hundred times fainter than brightness, and a network fed raw pixels learns it as much later. A critic that
-has not learned it yet lets a generator paint rainbows. So pictures are first turned into opponent colours (Ruderman
-et al. 1998) and Haar bands of 2 x 2 pixels, each divided by its usual deviation.
+hue, is ten to a hundred times fainter than brightness, and a network fed raw pixels learns it as much later. A critic
+that has not learned it yet lets a generator paint rainbows. So pictures are first turned into opponent colours
+(Ruderman et al. 1998) and Haar bands of 2 x 2 pixels, each divided by its usual deviation.
 """
 
 import torch
@@ -22,7 +22,7 @@ training pictures of horse2zebra at 64 and 128 px. Drawings (emoji) have the sam
 
 
 class Bands(nn.Module):
-    """(B, C, H, W) in [-1, 1] -> (B, 4 C, H/2, W/2), fp32: bands of deviation about 1, colour by colour. C is 1 or 3."""
+    """(B, C, H, W) in [-1, 1], C 1 or 3 -> (B, 4 C, H/2, W/2), fp32: bands of deviation about 1, colour by colour."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,7 +34,8 @@ class Bands(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):  # bf16 would round the faint bands away
-            return F.conv2d(image.float(), self.get_buffer("kernel"), stride=2)
+            bands: Tensor = F.conv2d(image.float(), self.get_buffer("kernel"), stride=2)
+            return bands
 
 
 class FromColours(nn.Module):
@@ -47,10 +48,11 @@ class FromColours(nn.Module):
 
     def forward(self, colours: Tensor) -> Tensor:
         with torch.autocast(colours.device.type, enabled=False):
-            return F.conv2d(colours.float(), self.get_buffer("kernel"))
+            image: Tensor = F.conv2d(colours.float(), self.get_buffer("kernel"))
+            return image
 
 
 def opponent_colours() -> Tensor:
     """(3, 3), orthonormal: opponent colours from RGB, row by row; its transpose leads back."""
     rows = torch.tensor(OPPONENT)
-    return rows / rows.norm(dim=1, keepdim=True)
+    return F.normalize(rows, dim=1)

@@ -52,8 +52,8 @@ class InstanceNorm(nn.Module):
 def instance_normalised(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """Each channel of each picture to mean 0 and variance 1, then scaled and shifted: (B, C, H, W) -> the same shape.
 
-    `nn.InstanceNorm2d` breaks channels_last; GroupNorm with a group a channel keeps it, but takes ten times as long on a
-    CPU in bf16 as batch normalisation of one picture at a time, which is the same.
+    `nn.InstanceNorm2d` breaks channels_last; GroupNorm with a group a channel keeps it, but takes ten times as long on
+    a CPU in bf16 as batch normalisation of one picture at a time, which is the same.
     """
     if x.device.type != "cpu":
         return F.group_norm(x, x.shape[1], weight, bias)

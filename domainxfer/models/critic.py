@@ -3,8 +3,8 @@
 One strided trunk; patches are scored at several depths, so at several fields of view: the small one judges texture,
 the large one knows where on the animal a texture belongs. Each label has its own patch map where labels are known
 (StarGAN v2 found a critic output a domain to beat a single one); one map is shared where they are not.
-Features are normalised over each picture by itself, so that pictures never meet in it and gradient penalties may be taken
-a picture at a time. It learned horse2zebra many times faster with that than without (docs/results.md).
+Pictures enter as bands (`models/bands.py`), and features are normalised over each picture by itself: pictures never
+meet, so gradient penalties may be taken a picture at a time. What both are worth is in docs/design.md.
 """
 
 from itertools import pairwise
@@ -46,7 +46,8 @@ class Critic(nn.Module):
         super().__init__()
         self.config = c = config
         widths = [min(c.width * 2**i, c.width * 4) for i in range(c.depth)]
-        trunk: list[nn.Module] = [nn.Sequential(Bands(c.channels) if c.bands else nn.PixelUnshuffle(2), conv3x3(4 * c.channels, widths[0]))]
+        halve = Bands(c.channels) if c.bands else nn.PixelUnshuffle(2)
+        trunk: list[nn.Module] = [nn.Sequential(halve, conv3x3(4 * c.channels, widths[0]))]
         trunk += [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths)]
         self.trunk = nn.ModuleList(trunk)  # entry i leaves 1 / 2^(i + 1) of the resolution
         # Not at the last level: label and code are read from its channels' means, which a normalisation takes away.

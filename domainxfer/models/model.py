@@ -203,4 +203,3 @@ def _read_config(folder: Path) -> ModelConfig:
         first = error.errors()[0]
         where = [".".join(str(part) for part in first["loc"])] if first["loc"] else []
         raise DomainxferError(": ".join([str(path), *where, first["msg"].removeprefix("Value error, ")])) from error
-

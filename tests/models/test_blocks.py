@@ -5,7 +5,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
+from domainxfer.models.blocks import (
+    ConditionedBlock,
+    ConditionedNorm,
+    InstanceNorm,
+    SubPixelUp,
+    blur,
+    conv3x3,
+    instance_normalised,
+)
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -31,6 +39,28 @@ def test_layer_norm_knows_nothing_of_the_rest_of_the_picture() -> None:
     norm, x, condition = ConditionedNorm(6, 5, "layer"), normal(1, 6, 8, 8), normal(1, 5)
     whole, tile = norm(x, condition), norm(x[:, :, 2:6, 3:8], condition)
     torch.testing.assert_close(whole[:, :, 2:6, 3:8], tile)
+
+
+def test_instance_norm_is_pytorchs_and_keeps_channels_last() -> None:
+    norm, reference = InstanceNorm(5), torch.nn.InstanceNorm2d(5, affine=True)
+    with torch.no_grad():
+        for module in (norm, reference):
+            module.weight.copy_(normal(5, seed=1))
+            module.bias.copy_(normal(5, seed=2))
+    x = (3 * normal(3, 5, 8, 6) + 1).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(norm(x), reference(x), rtol=1e-5, atol=1e-5)
+    assert norm(x).is_contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = norm(x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), norm(x), rtol=0.02, atol=0.03)
+
+
+def test_instance_norm_has_the_gradients_that_penalties_need() -> None:
+    x = normal(2, 2, 3, 2).double().requires_grad_()
+    weight, bias = normal(2, seed=1).double().requires_grad_(), normal(2, seed=2).double().requires_grad_()
+    assert torch.autograd.gradcheck(instance_normalised, (x, weight, bias))
+    assert torch.autograd.gradgradcheck(instance_normalised, (x, weight, bias))
 
 
 @pytest.mark.parametrize("kind", ["layer", "instance"])

@@ -19,6 +19,7 @@ from domainxfer.metrics.extractors.base import (
     read_weights,
     resized,
 )
+from domainxfer.metrics.extractors.digits import Digits
 from domainxfer.metrics.extractors.dinov2 import DinoV2
 from domainxfer.metrics.extractors.efficientnet_lite0 import EfficientNetLite0
 from domainxfer.metrics.extractors.gabor import Gabor
@@ -27,6 +28,7 @@ from domainxfer.metrics.extractors.inception import Inception
 __all__ = [
     "EXTRACTORS",
     "TAKE_WEIGHTS",
+    "Digits",
     "DinoV2",
     "EfficientNetLite0",
     "Extractor",
@@ -43,6 +45,7 @@ __all__ = [
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "efficientnet-lite0": EfficientNetLite0,
     "gabor": Gabor,
+    "digits": Digits,
     "inception": Inception,
     "dinov2": DinoV2,
 }
