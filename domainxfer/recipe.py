@@ -109,17 +109,17 @@ class Objective(Settings):
         description="where labels are known: from what the critic's label head learns; where they are not, always both",
     )
     critic: Terms = Field(
-        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 1.0})
+        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 0.03})
     )
-    generator: Terms = Field(default_factory=lambda: _terms(nonsaturating=1.0, cycle=5.0, identity=2.5))
+    generator: Terms = Field(default_factory=lambda: _terms(nonsaturating=1.0, cycle=5.0, identity=5.0))
     info: Terms = Field(default_factory=lambda: _terms(label_fake=0.1, code=0.1))
 
 
 class OptimizerSettings(Settings):
     """Adam for both networks; the rate is held, then lowered in a straight line."""
 
-    generator_lr: float = Field(4e-4, gt=0)
-    critic_lr: float = Field(8e-4, gt=0)
+    generator_lr: float = Field(3e-4, gt=0)
+    critic_lr: float = Field(6e-4, gt=0)
     info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
     betas: tuple[float, float] = (0.5, 0.99)
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
@@ -201,7 +201,7 @@ class Recipe(Settings):
             if not applies:
                 settings["objective"][phase].pop(name, None)
         return _validated(
-            _merged(
+            merged(
                 settings,
                 {
                     "generator": {
@@ -227,7 +227,7 @@ def override(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
     Raises:
         UsageError: an unknown setting (with the nearest known one) or an impossible value.
     """
-    return _validated(_merged(recipe.model_dump(mode="python"), changes))
+    return _validated(merged(recipe.model_dump(mode="python"), changes))
 
 
 def set_option(changes: dict[str, Any], assignment: str) -> None:
@@ -282,17 +282,18 @@ def _split_before_function(path: str) -> list[str]:
     return [*parts[:2], f"{after}:{name}", *([option] if dot else [])]
 
 
-def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(old)
+def merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings with ``changes`` laid over them."""
+    both = dict(old)
     for name, value in changes.items():
-        known = merged.get(name)
+        known = both.get(name)
         if isinstance(known, dict) and isinstance(value, dict) and not _is_schedule(value):
-            merged[name] = _merged(known, value)
+            both[name] = merged(known, value)
         elif isinstance(known, dict) and "weight" in known and (not isinstance(value, dict) or _is_schedule(value)):
-            merged[name] = {**known, "weight": value}  # objective.generator.cycle=5 keeps the term's options
+            both[name] = {**known, "weight": value}  # objective.generator.cycle=5 keeps the term's options
         else:
-            merged[name] = value
-    return merged
+            both[name] = value
+    return both
 
 
 def _validated(fields: dict[str, Any]) -> Recipe:

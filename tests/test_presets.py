@@ -50,6 +50,13 @@ def test_original_has_the_weights_of_the_write_up() -> None:
     assert (light["cycle"].weight, light["identity"].weight) == (3, 0.5)
 
 
+def test_a_preset_based_on_another_says_only_what_differs() -> None:
+    whole, light = load_preset("original"), load_preset("original-light")
+    assert light["critic"] == whole["critic"]
+    assert light["objective"]["generator"] == whole["objective"]["generator"] | {"cycle": 3, "identity": 0.5}
+    assert "based_on" not in light
+
+
 def test_the_users_own_settings_win(mine: Path) -> None:
     changes = {"objective": {"generator": {"cycle": 7}}}
     recipe, _ = prepare(str(mine), print, changes=changes, preset="original")

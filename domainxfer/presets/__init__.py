@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from domainxfer.errors import UsageError, did_you_mean
+from domainxfer.recipe import merged
 
 HERE = Path(__file__).parent
 
@@ -16,7 +17,7 @@ def list_presets() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Nested settings of a preset.
+    """Nested settings of a preset; one that is ``based_on`` another says only what differs.
 
     Raises:
         UsageError: there is none of that name.
@@ -25,4 +26,6 @@ def load_preset(name: str) -> dict[str, Any]:
     if name not in known:
         raise UsageError(f"unknown preset {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}")
     settings: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    if base := settings.pop("based_on", None):
+        return merged(load_preset(base), settings)
     return settings
