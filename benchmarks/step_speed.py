@@ -72,6 +72,16 @@ def convolution_peak(device: torch.device, bf16: bool, seconds: float) -> float:
 
 def step_speed(size: int, precision: str, batch: int, processes: Processes, seconds: float, peak: float) -> list[str]:
     """A row of the table: the step of the default recipe, counted and timed."""
+    step, period = default_step(size, precision, batch, processes)
+    operations = counted(step, period)
+    lasted = timed(step, period, seconds, processes.device)
+    rate = operations / lasted
+    numbers = [f"{batch / lasted:.1f}", f"{1e3 * lasted:.0f}", f"{operations / 1e9:.1f}", f"{rate / 1e9:.0f}"]
+    return [str(size), precision, *numbers, f"{100 * rate / peak:.0f} %"]
+
+
+def default_step(size: int, precision: str, batch: int, processes: Processes) -> tuple[Callable[[int], None], int]:
+    """The step of the default recipe as a function of its number, and the period of its lazy penalty."""
     recipe = override(Recipe(), {"data": {"size": size, "batch": batch}}).resolved(DOMAINS)
     torch.manual_seed(0)
     generator, critic = Generator(recipe.generator), Critic(recipe.critic)
@@ -80,12 +90,11 @@ def step_speed(size: int, precision: str, batch: int, processes: Processes, seco
     stepper = Stepper(generator, critic, recipe, processes, bf16=precision == "bf16")
     batches = [random_batch(size, batch, processes.device)] * stepper.batches_a_step
     period = max(term.settings.every for terms in stepper.terms.values() for term in terms)
-    step = lambda number: stepper(batches, number)
-    operations = counted(step, period)
-    lasted = timed(step, period, seconds, processes.device)
-    rate = operations / lasted
-    numbers = [f"{batch / lasted:.1f}", f"{1e3 * lasted:.0f}", f"{operations / 1e9:.1f}", f"{rate / 1e9:.0f}"]
-    return [str(size), precision, *numbers, f"{100 * rate / peak:.0f} %"]
+
+    def step(number: int) -> None:
+        stepper(batches, number)
+
+    return step, period
 
 
 def random_batch(size: int, batch: int, device: torch.device) -> Batch:
