@@ -167,7 +167,7 @@ def evaluate(
         str, typer.Option(help="test: the last word, once. validation: for every choice, a run's own too.")
     ] = "test",
     extractor: Annotated[
-        str, typer.Option(help="What judges: efficientnet-lite0, gabor, inception (FID), dinov2, or auto.")
+        str, typer.Option(help="What judges: efficientnet-lite0, gabor, digits, inception (FID), dinov2, or auto.")
     ] = "auto",
     weights: Annotated[Path | None, typer.Option(help="Weights file of inception or dinov2.")] = None,
     data: Annotated[
