@@ -2,8 +2,8 @@
 
     python benchmarks/step_profile.py [--size 128] [--batch 8] [--precision bf16] [--threads N] [--markdown]
 
-The step of `step_speed.py`, watched by PyTorch's profiler over whole periods of the lazy penalty; each operation's own time,
-without what it calls, summed by kind.
+The step of `step_speed.py`, watched by PyTorch's profiler over whole periods of the lazy penalty; each operation's own
+time, without what it calls, summed by kind.
 """
 
 import argparse
