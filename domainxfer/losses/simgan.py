@@ -61,6 +61,9 @@ def simgan_critic(
 # Group means are taken over the batch: several processes must gather it first.
 simgan_generator.couples_batch = True  # type: ignore[attr-defined]
 simgan_critic.couples_batch = True  # type: ignore[attr-defined]
+# A cosine compares the scores of a picture with each other: one score has nothing to be compared with.
+simgan_generator.compares_patches = True  # type: ignore[attr-defined]
+simgan_critic.compares_patches = True  # type: ignore[attr-defined]
 
 
 def _prepared(real: Tensor, fake: Tensor, centre: bool) -> tuple[Tensor, Tensor]:

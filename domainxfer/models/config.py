@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+FORMAT = 4
+"""Version of the model folder; what older versions wrote before the first release is not read."""
+
 
 class Settings(BaseModel):
     """Frozen settings in which an unknown name is an error, not a surprise."""
@@ -54,6 +57,9 @@ class CriticConfig(Settings):
     width: int = Field(48, ge=8, description="channels after the first convolution; doubled at each halving, up to 4x")
     depth: int = Field(4, ge=2, le=8, description="halvings of the resolution")
     fields: tuple[int, ...] = Field((2, 3), description="halvings after which patches are scored: small to large view")
+    style: bool = Field(
+        True, description="one more score, of the whole picture, from means and deviations of its features"
+    )
     norm: Literal["instance", "spectral", "none"] = Field(
         "instance",
         description="instance: features normalised over the picture, first and last level apart; "
@@ -70,7 +76,7 @@ class CriticConfig(Settings):
 class ModelConfig(Settings):
     """``config.json`` of a model folder: everything needed to rebuild the networks and use them by name."""
 
-    format: int = Field(3, description="version of the model folder; newer ones are refused by older programs")
+    format: int = Field(FORMAT, description="version of the model folder; newer ones are refused by older programs")
     version: str = Field("", description="domainxfer version that wrote it")
     card: str = Field("", description="the data set it learned")
     domains: tuple[str, ...] = Field((), description="domain names; the label of a domain is its index")

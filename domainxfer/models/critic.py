@@ -4,7 +4,9 @@ One strided trunk; patches are scored at several depths, so at several fields of
 the large one knows where on the animal a texture belongs. Each label has its own patch map where labels are known
 (StarGAN v2 found a critic output a domain to beat a single one); one map is shared where they are not.
 Pictures enter as bands (`models/bands.py`), and features are normalised over each picture by itself: pictures never
-meet, so gradient penalties may be taken a picture at a time. What both are worth is in docs/design.md.
+meet, so gradient penalties may be taken a picture at a time. Normalised features cannot tell a picture from the same
+picture of twice the contrast, so what the normalisation takes away is scored by a head of its own, the style head.
+What each is worth is in docs/design.md.
 """
 
 from itertools import pairwise
@@ -24,7 +26,7 @@ class View(NamedTuple):
     """What the critic says of B images."""
 
     patches: tuple[Tensor, ...]
-    """Scores (B, h * w) of the patches, fp32, one tensor for each field of view."""
+    """Scores, fp32: (B, h * w) of the patches for each field of view; last, where there is a style head, its (B, 1)."""
     label_logits: Tensor
     """(B, K), fp32; K may be 0."""
     code: Tensor
@@ -55,6 +57,7 @@ class Critic(nn.Module):
         self.norms = nn.ModuleDict({str(level): InstanceNorm(widths[level - 1]) for level in levels})
         maps = c.labels if c.labels and c.patch_labels else 1
         self.patch_heads = nn.ModuleDict({str(f): _PatchHead(widths[f - 1], maps) for f in c.fields})
+        self.style_head = nn.Linear(2 * sum(widths), maps) if c.style else None
         self.label_head = nn.Linear(widths[-1], c.labels) if c.labels else None
         self.code_head = nn.Linear(widths[-1], c.code_size) if c.code_size else None
         for module in self.modules():
@@ -75,9 +78,11 @@ class Critic(nn.Module):
         Returns:
             A `View`; all scores are fp32.
         """
-        x, patches = image, []
+        x, patches, style = image, [], []
         for level, conv in enumerate(self.trunk, start=1):
             x = conv(x)
+            if self.style_head is not None:
+                style.append(_style(x))
             if str(level) in self.norms:
                 x = self.norms[str(level)](x)
             x = F.leaky_relu(x, 0.2)
@@ -86,6 +91,9 @@ class Critic(nn.Module):
                 patches.append(_map_of_label(maps, label).flatten(1))
         pooled = x.float().mean((2, 3))
         with torch.autocast(x.device.type, enabled=False):
+            if self.style_head is not None:
+                scores = self.style_head(torch.cat(style, dim=1))
+                patches.append(_map_of_label(scores[:, :, None, None], label).flatten(1))
             nothing = pooled[:, :0]
             label_logits = nothing if self.label_head is None else self.label_head(pooled)
             return View(tuple(patches), label_logits, nothing if self.code_head is None else self.code_head(pooled))
@@ -105,6 +113,12 @@ class _PatchHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         scores: Tensor = self.score(F.leaky_relu(self.mix(x), 0.2))
         return scores
+
+
+def _style(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, 2 C), fp32: mean and logarithm of the deviation of each channel, the style of AdaIN."""
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
+    return torch.cat([mean, 0.5 * (variance + 0.01).log()], dim=1)
 
 
 def _map_of_label(maps: Tensor, label: Tensor | None) -> Tensor:

@@ -21,12 +21,10 @@ from torch import Tensor, nn
 
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import explain_os_error, write_text, written_whole
-from domainxfer.models.config import ModelConfig
+from domainxfer.models.config import FORMAT, ModelConfig
 from domainxfer.models.critic import Critic, View
 from domainxfer.models.generator import Generator
 from domainxfer.models.precision import autocast, pays_bf16
-
-FORMAT = 3
 
 
 class NetworkModel:

@@ -1,6 +1,6 @@
 """Fine-tuning: a new run's networks begin with a model's weights, and what belongs to a label follows the label's name.
 
-Rows of three kinds belong to labels: the generator's embedding, the critic's patch maps and its label logits. The row
+Rows of four kinds belong to labels: the generator's embedding, the critic's patch maps, style scores and label logits. The row
 of a domain that the model knows is taken over wherever that domain now stands; a new domain begins with the mean of the
 known ones and its own fresh row added, so that no two new domains look the same.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from domainxfer.errors import DomainxferError
 
-ROWS_OF_LABELS = re.compile(r"(condition\.of_label|patch_heads\.\d+\.score|label_head)\.")
+ROWS_OF_LABELS = re.compile(r"(condition\.of_label|patch_heads\.\d+\.score|style_head|label_head)\.")
 
 
 def take_over(

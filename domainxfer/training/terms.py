@@ -1,6 +1,7 @@
 """Terms of the objective: pure functions by name. A function's parameters name what it needs of the pass.
 
-Terms that score patches (`real_patches`, `fake_patches`) are evaluated at each field of view and averaged.
+Terms that score patches (`real_patches`, `fake_patches`) are evaluated at each field of view and averaged. Those that
+compare the scores of one picture with each other skip a view of a single score.
 A term of your own is named ``module:function`` in the recipe, and asks for what it needs in the same way.
 """
 
@@ -79,15 +80,17 @@ class Term:
         scored = self.needs & PATCHES
         if not scored:
             return self.function(**arguments, **self.settings.options)
-        fields = len(arguments[next(iter(scored))])
+        views = arguments[next(iter(scored))]
+        compares = getattr(self.function, "compares_patches", False)
+        fields = [i for i, view in enumerate(views) if view.shape[1] > 1 or not compares] or range(len(views))
         total = sum(
             self.function(
                 **{name: value[i] if name in PATCHES else value for name, value in arguments.items()},
                 **self.settings.options,
             )
-            for i in range(fields)
+            for i in fields
         )
-        return total / fields  # type: ignore[return-value]
+        return total / len(fields)  # type: ignore[return-value]
 
 
 def build_terms(objective: Objective) -> dict[Phase, list[Term]]:

@@ -26,7 +26,7 @@ def test_any_size_and_any_number_of_labels(labels: int, side: tuple[int, int]) -
     x = picture(2, 3, *side).requires_grad_()
     view = d(x, torch.tensor([0, labels - 1]) if labels else None)
     height, width = side
-    assert [p.shape for p in view.patches] == [(2, height * width // 4), (2, height * width // 16)]
+    assert [p.shape for p in view.patches] == [(2, height * width // 4), (2, height * width // 16), (2, 1)]
     assert view.label_logits.shape == (2, labels)
     assert view.code.shape == (2, 2)
     total = sum(p.mean() for p in view.patches) + view.label_logits.sum() + view.code.sum()
@@ -49,10 +49,12 @@ def test_the_patch_map_is_that_of_the_label() -> None:
         for head in d.patch_heads.values():
             head.score.weight.zero_()
             head.score.bias.copy_(torch.tensor([10.0, 20.0, 30.0]))
+        d.style_head.weight.zero_()
+        d.style_head.bias.copy_(torch.tensor([10.0, 20.0, 30.0]))
     view = d(picture(4, 3, 32, 32), torch.tensor([2, 0, 1, 2]))
     for patches in view.patches:
         assert patches.mean(1).tolist() == [30, 10, 20, 30]
-        assert patches.std(1).max() == 0
+        assert patches.std(1, correction=0).max() == 0
     with pytest.raises(ValueError, match="say which"):
         d(picture(1, 3, 32, 32))
 
@@ -61,9 +63,14 @@ def test_only_the_map_of_the_label_learns() -> None:
     d = made(labels=3)
     sum(p.sum() for p in d(picture(2, 3, 32, 32), torch.tensor([2, 2])).patches).backward()
     for head in d.patch_heads.values():
-        moved = head.score.weight.grad.flatten(1).abs().sum(1)
-        assert moved[0] == moved[1] == 0
-        assert moved[2] > 0
+        assert_only_the_last(head.score.weight.grad)
+    assert_only_the_last(d.style_head.weight.grad)
+
+
+def assert_only_the_last(gradient: Tensor) -> None:
+    moved = gradient.flatten(1).abs().sum(1)
+    assert moved[0] == moved[1] == 0
+    assert moved[2] > 0
 
 
 def test_one_map_is_shared_where_labels_are_unknown() -> None:
@@ -91,7 +98,7 @@ def test_deeper_fields_see_more() -> None:
     d = made(depth=4, fields=(1, 2, 3))
     x = picture(1, 3, 96, 96).requires_grad_()
     seen = []
-    for patches in d(x).patches:
+    for patches in d(x).patches[:-1]:
         side = int(patches.shape[1] ** 0.5)
         middle = patches.view(side, side)[side // 2, side // 2]
         (gradient,) = torch.autograd.grad(middle, x, retain_graph=True)
@@ -149,9 +156,39 @@ def test_instance_normalisation_leaves_out_the_first_and_the_last_level() -> Non
         assert not made(labels=2, norm=norm).norms
 
 
+def test_contrast_is_seen_by_the_style_head_only() -> None:
+    """Without biases all that normalised features lose is how large they are: the very reason for the head."""
+    d = made(labels=2, depth=3, fields=(2,))
+    x = picture(4, 3, 64, 64)
+    label = torch.tensor([0, 1, 0, 1])
+    with torch.no_grad():
+        *maps, style = d(x, label).patches
+        *louder_maps, louder_style = d(1.5 * x, label).patches
+    assert torch.allclose(maps[0], louder_maps[0], atol=0.02 * float(maps[0].std()))
+    assert (style - louder_style).abs().min() > 0.01
+
+
+def test_the_style_head_scores_means_and_deviations_and_no_places() -> None:
+    d = made(labels=0, depth=2, fields=(1,), bands=False)
+    x = picture(1, 3, 32, 32)
+    level = d.trunk[0](x).double()
+    deeper = d.trunk[1](torch.nn.functional.leaky_relu(level, 0.2).float()).double()
+    statistics = [
+        s for f in (level, deeper) for s in (f.mean((2, 3)), 0.5 * (f.var((2, 3), correction=0) + 0.01).log())
+    ]
+    expected = torch.cat(statistics, 1) @ d.style_head.weight.double().T + d.style_head.bias.double()
+    assert torch.allclose(d(x).patches[-1].double(), expected, atol=1e-5)
+
+
+def test_without_a_style_head() -> None:
+    d = made(labels=2, style=False)
+    assert d.style_head is None
+    assert len(d(picture(2, 3, 32, 32), torch.tensor([0, 1])).patches) == 2
+
+
 @pytest.mark.parametrize("bands", [True, False])
 def test_a_faint_colour_is_seen_from_the_start_as_bands_only(bands: bool) -> None:
-    d = made(labels=2, norm="none", bands=bands)
+    d = made(labels=2, norm="none", style=False, bands=bands)
     x = 0.5 * picture(8, 1, 32, 32).expand(-1, 3, -1, -1)
     tinted = x + 0.02 * torch.tensor([1.0, -2.0, 1.0]).view(3, 1, 1) * picture(8, 3, 32, 32)[:, :1].sign()
     label = torch.zeros(8, dtype=torch.int64)
@@ -164,5 +201,6 @@ def test_a_faint_colour_is_seen_from_the_start_as_bands_only(bands: bool) -> Non
 def test_the_signal_does_not_fade_at_the_start() -> None:
     torch.manual_seed(0)
     d = Critic(CriticConfig(width=32, depth=4, fields=(2, 4)))
-    spread = [float(p.detach().std()) for p in d(picture(8, 3, 64, 64)).patches]
+    x = picture(8, 1, 1, 1) + picture(8, 3, 64, 64)
+    spread = [float(p.detach().std()) for p in d(x).patches]
     assert min(spread) > 0.1

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from domainxfer.errors import DomainxferError, UsageError
-from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
+from domainxfer.models.config import FORMAT, CriticConfig, GeneratorConfig, ModelConfig
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
-from domainxfer.models.model import FORMAT, NetworkModel, save_network
+from domainxfer.models.model import NetworkModel, save_network
 
 
 def made(*, critic: bool = True, norm: str = "instance", seed: int = 0) -> NetworkModel:

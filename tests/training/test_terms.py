@@ -170,6 +170,19 @@ def test_a_term_of_your_own_sees_patches_a_field_at_a_time(my_terms: types.Modul
     assert float(value) == 0.5
 
 
+@pytest.mark.parametrize("phase", ["critic", "generator"])
+def test_simgan_skips_a_view_of_a_single_score(phase: str) -> None:
+    """The style head gives each picture one score: a cosine has nothing to compare in it."""
+    term = built(phase, {"simgan": 1})[0]
+    torch.manual_seed(0)
+    real, fake, y = torch.randn(4, 16), torch.randn(4, 16), torch.tensor([0, 0, 1, 1])
+    have = {"real_patches": (real,), "fake_patches": (fake,), "y_target": y}
+    with_one = {"real_patches": (real, real[:, :1]), "fake_patches": (fake, fake[:, :1]), "y_target": y}
+    assert float(term(with_one)) == float(term(have))
+    with pytest.raises(UsageError, match="says nothing"):
+        term({"real_patches": (real[:, :1],), "fake_patches": (fake[:, :1],), "y_target": y})
+
+
 def test_a_term_of_your_own_may_be_lazy_and_may_couple_the_batch(my_terms: types.ModuleType) -> None:
     def fn(x_fake: Tensor) -> Tensor:
         return x_fake.mean()
