@@ -1,6 +1,9 @@
 """Gradient penalties on the critic, in fp32. D(x) here is one number a picture: the mean of its patch scores.
 
-`critic` is a function of images (B, C, H, W) that returns (B,) such numbers, each picture scored for its own label.
+The gradient is that for what the critic sees of x: `enter` turns images (B, C, H, W) into it, and `critic` is a
+function of what it returned that gives (B,) such numbers, each picture scored for its own label. Pixels that are only
+rearranged give the gradient of the papers. Bands of equal loudness (`models/bands.py`) give one in which a faint band
+may be noticed as easily as a loud one: per pixel, a slope along the faintest band would cost 9000 times as much.
 """
 
 from collections.abc import Callable
@@ -9,20 +12,22 @@ import torch
 from torch import Tensor
 
 Score = Callable[[Tensor, Tensor | None], Tensor]
+Enter = Callable[[Tensor], Tensor]
 
 
-def r1(critic: Score, x_real: Tensor, y_real: Tensor | None, *, gamma: float = 1.0) -> Tensor:
+def r1(critic: Score, enter: Enter, x_real: Tensor, y_real: Tensor | None, *, gamma: float = 1.0) -> Tensor:
     """gamma / 2 E ||grad_x D(x_real)||^2 (Mescheder et al. 2018, eq. 9)."""
-    return gamma / 2 * _squared_gradient_norm(critic, x_real, y_real).mean()
+    return gamma / 2 * _squared_gradient_norm(critic, enter(x_real), y_real).mean()
 
 
-def r2(critic: Score, x_fake: Tensor, y_target: Tensor | None, *, gamma: float = 1.0) -> Tensor:
+def r2(critic: Score, enter: Enter, x_fake: Tensor, y_target: Tensor | None, *, gamma: float = 1.0) -> Tensor:
     """gamma / 2 E ||grad_x D(x_fake)||^2 (Mescheder et al. 2018, eq. 10)."""
-    return gamma / 2 * _squared_gradient_norm(critic, x_fake, y_target).mean()
+    return gamma / 2 * _squared_gradient_norm(critic, enter(x_fake), y_target).mean()
 
 
 def dragan(
     critic: Score,
+    enter: Enter,
     x_real: Tensor,
     y_real: Tensor | None,
     uniform_like_x: Tensor,
@@ -37,7 +42,7 @@ def dragan(
     several processes std(x) is that of each one's share of the batch.
 
     Args:
-        critic: see the top of this file.
+        critic, enter: see the top of this file.
         x_real: (B, C, H, W).
         y_real: (B,) or None.
         uniform_like_x: u, (B, C, H, W).
@@ -46,12 +51,12 @@ def dragan(
         spread: how far around the data, in standard deviations of the batch.
     """
     x_hat = x_real + (1 - uniform_a_picture) * spread * x_real.std() * uniform_like_x
-    norm = (_squared_gradient_norm(critic, x_hat, y_real) + 1e-12).sqrt()  # the root has no slope at 0
+    norm = (_squared_gradient_norm(critic, enter(x_hat), y_real) + 1e-12).sqrt()  # the root has no slope at 0
     return lambda_ * (norm - 1).square().mean()
 
 
-def _squared_gradient_norm(critic: Score, x: Tensor, label: Tensor | None) -> Tensor:
-    x = x.detach().requires_grad_()
+def _squared_gradient_norm(critic: Score, seen: Tensor, label: Tensor | None) -> Tensor:
+    seen = seen.detach().requires_grad_()
     # The sum's gradient holds, row by row, the gradient of each picture's own score: pictures do not mix in D.
-    (gradient,) = torch.autograd.grad(critic(x, label).sum(), x, create_graph=True)
+    (gradient,) = torch.autograd.grad(critic(seen, label).sum(), seen, create_graph=True)
     return gradient.square().flatten(1).sum(1)

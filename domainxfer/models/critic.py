@@ -48,8 +48,8 @@ class Critic(nn.Module):
         super().__init__()
         self.config = c = config
         widths = [min(c.width * 2**i, c.width * 4) for i in range(c.depth)]
-        halve = Bands(c.channels) if c.bands else nn.PixelUnshuffle(2)
-        trunk: list[nn.Module] = [nn.Sequential(halve, conv3x3(4 * c.channels, widths[0]))]
+        self.enter = Bands(c.channels) if c.bands else nn.PixelUnshuffle(2)
+        trunk = [conv3x3(4 * c.channels, widths[0])]
         trunk += [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths)]
         self.trunk = nn.ModuleList(trunk)  # entry i leaves 1 / 2^(i + 1) of the resolution
         # Not at the last level: label and code are read from its channels' means, which a normalisation takes away.
@@ -78,7 +78,11 @@ class Critic(nn.Module):
         Returns:
             A `View`; all scores are fp32.
         """
-        x, patches, style = image, [], []
+        return self.judge(self.enter(image), label)
+
+    def judge(self, seen: Tensor, label: Tensor | None = None) -> View:
+        """Judge images as they are seen: ``seen`` is what `enter` makes of them, (B, 4 C, H/2, W/2)."""
+        x, patches, style = seen, [], []
         for level, conv in enumerate(self.trunk, start=1):
             x = conv(x)
             if self.style_head is not None:

@@ -1,8 +1,8 @@
 """Fine-tuning: a new run's networks begin with a model's weights, and what belongs to a label follows the label's name.
 
-Rows of four kinds belong to labels: the generator's embedding, the critic's patch maps, style scores and label logits. The row
-of a domain that the model knows is taken over wherever that domain now stands; a new domain begins with the mean of the
-known ones and its own fresh row added, so that no two new domains look the same.
+Rows of four kinds belong to labels: the generator's embedding, the critic's patch maps, its style scores and its label
+logits. The row of a domain that the model knows is taken over wherever that domain now stands; a new domain begins with
+the mean of the known ones and its own fresh row added, so that no two new domains look the same.
 """
 
 import re

@@ -169,7 +169,7 @@ class Pass:
             answer: View = self.critic(image, label if self.labels_known else None)
         return answer
 
-    def score(self, image: Tensor, label: Tensor | None) -> Tensor:
-        """(b,) mean patch score of each picture, in fp32: the critic as gradient penalties see it."""
-        patches = self.critic(image, label if self.labels_known else None).patches
+    def score(self, seen: Tensor, label: Tensor | None) -> Tensor:
+        """(b,) mean patch score of each picture, in fp32, from what the critic sees of it: for gradient penalties."""
+        patches = self.critic.judge(seen, label if self.labels_known else None).patches
         return torch.stack([p.mean(1) for p in patches]).mean(0)

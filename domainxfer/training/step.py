@@ -169,6 +169,7 @@ class Stepper:
                 "real_code": lambda: made["real"].code,
                 "fake_code": lambda: made["fake"].code,
                 "critic": lambda: p.score,
+                "enter": lambda: self.critic.enter,
                 "uniform_like_x": lambda: p.drawn("penalty", "uniform", *shape),
                 "uniform_a_picture": lambda: p.drawn("penalty place", "uniform", 1, 1, 1),
             }

@@ -47,7 +47,7 @@ PATCHES = frozenset({"real_patches", "fake_patches"})
 OF_A_VIEW = PATCHES | {"real_label_logits", "fake_label_logits", "fake_code", "real_code"}
 OF_THE_BATCH = frozenset({"x_real", "y_real", "x_source", "y_source", "y_target", "code"})
 OF_THE_GENERATOR = frozenset({"x_fake", "x_same", "x_cycle"})
-OF_A_PENALTY = frozenset({"critic", "uniform_like_x", "uniform_a_picture"})
+OF_A_PENALTY = frozenset({"critic", "enter", "uniform_like_x", "uniform_a_picture"})
 NEEDS = OF_A_VIEW | OF_THE_BATCH | OF_THE_GENERATOR | OF_A_PENALTY
 
 LAZY = {"r1", "r2"}  # only penalties that a large, rare step may replace many small ones of

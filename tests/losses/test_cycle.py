@@ -27,3 +27,25 @@ def test_does_not_grow_with_the_picture(loss) -> None:  # type: ignore[no-untype
     assert float(loss(x, y)) == pytest.approx(0.75)
     assert float(loss(x.repeat(2, 1, 8, 8), y.repeat(2, 1, 8, 8))) == pytest.approx(0.75)
     assert float(loss(x, x)) == 0
+
+
+@pytest.mark.parametrize("side", [8, 10])
+def test_a_shrunk_cycle_forgives_what_its_blocks_average_away(side: int) -> None:
+    x = torch.from_numpy(np.random.default_rng(2).uniform(-1, 1, (2, 3, side, side)))
+    stripes = torch.ones(side, side, dtype=x.dtype)
+    stripes[:, 1::2] = -1
+    assert float(cycle(x + 0.5 * stripes, x)) == pytest.approx(0.5)
+    assert float(cycle(x + 0.5 * stripes, x, shrink=4)) == pytest.approx(0, abs=1e-12)
+    assert float(cycle(x + 0.5, x, shrink=4)) == pytest.approx(0.5)
+
+
+def test_a_shrunk_cycle_by_hand() -> None:
+    a, b = (np.random.default_rng(s).uniform(-1, 1, (2, 3, 8, 4)) for s in (3, 4))
+    blocks = [
+        abs((a - b)[n, c, y : y + 4, x : x + 4].mean())
+        for n, c, y, x in np.ndindex(2, 3, 8, 4)
+        if y % 4 == 0 and x % 4 == 0
+    ]
+    x, y = torch.from_numpy(a).requires_grad_(), torch.from_numpy(b)
+    assert float(cycle(x, y, shrink=4).detach()) == pytest.approx(np.mean(blocks), rel=1e-12)
+    assert torch.autograd.gradcheck(lambda t: cycle(t, y, shrink=4), [x])

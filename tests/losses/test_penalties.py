@@ -26,6 +26,11 @@ def linear(w: Tensor) -> Callable[[Tensor, Tensor | None], Tensor]:
     return lambda x, label: (x * w).flatten(1).sum(1)
 
 
+def same(x: Tensor) -> Tensor:
+    """A critic that sees the picture as it is."""
+    return x
+
+
 def uniforms() -> tuple[Tensor, Tensor]:
     numbers = np.random.default_rng(7)
     return torch.from_numpy(numbers.random(SHAPE)), torch.from_numpy(numbers.random((SHAPE[0], 1, 1, 1)))
@@ -34,7 +39,7 @@ def uniforms() -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("penalty", [r1, r2])
 @pytest.mark.parametrize("gamma", [1.0, 20.0])
 def test_r1_and_r2_of_a_linear_critic(penalty, gamma: float, x: Tensor, w: Tensor) -> None:  # type: ignore[no-untyped-def]
-    value = penalty(linear(w), x, None, gamma=gamma)
+    value = penalty(linear(w), same, x, None, gamma=gamma)
     assert float(value.detach()) == pytest.approx(gamma / 2 * sum(float(v) ** 2 for v in w.detach().ravel()), rel=1e-12)
     (gradient,) = torch.autograd.grad(value, w)
     torch.testing.assert_close(gradient, gamma * w.detach())
@@ -55,13 +60,13 @@ def test_r1_and_r2_of_a_quadratic_critic(penalty, x: Tensor) -> None:  # type: i
     for picture in x.numpy().reshape(SHAPE[0], -1):
         slope = [sum(a[i, j] * picture[j] for j in range(size)) for i in range(size)]
         expected += sum(s * s for s in slope) / SHAPE[0]
-    assert float(penalty(critic, x, None, gamma=3.0).detach()) == pytest.approx(1.5 * expected, rel=1e-9)
+    assert float(penalty(critic, same, x, None, gamma=3.0).detach()) == pytest.approx(1.5 * expected, rel=1e-9)
 
 
 def test_dragan_of_a_linear_critic(x: Tensor, w: Tensor) -> None:
     norm = float(np.sqrt((w.detach().numpy() ** 2).sum()))
     for weight in (1.0, 10.0):
-        value = dragan(linear(w), x, None, *uniforms(), lambda_=weight)
+        value = dragan(linear(w), same, x, None, *uniforms(), lambda_=weight)
         assert float(value.detach()) == pytest.approx(weight * (norm - 1) ** 2, rel=1e-9)
     (gradient,) = torch.autograd.grad(value, w)
     torch.testing.assert_close(gradient, 10 * 2 * (norm - 1) * w.detach() / norm)
@@ -75,20 +80,20 @@ def test_dragan_looks_between_the_data_and_the_noise(x: Tensor) -> None:
         return x_hat.flatten(1).sum(1)
 
     u, a = uniforms()
-    dragan(critic, x, None, u, a, spread=0.5)
+    dragan(critic, same, x, None, u, a, spread=0.5)
     values = x.numpy().ravel().tolist()
     mean = sum(values) / len(values)
     std = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
     for i in range(SHAPE[0]):
         expected = x.numpy()[i] + (1 - float(a[i])) * 0.5 * std * u.numpy()[i]
         np.testing.assert_allclose(seen[0][i].numpy(), expected, rtol=1e-9)
-    dragan(critic, x, None, u, torch.ones_like(a))
+    dragan(critic, same, x, None, u, torch.ones_like(a))
     torch.testing.assert_close(seen[1], x)
 
 
 def test_dragan_survives_a_critic_without_slope(x: Tensor) -> None:
     w = torch.zeros(SHAPE[1:], dtype=torch.float64, requires_grad=True)
-    value = dragan(linear(w), x, None, *uniforms())
+    value = dragan(linear(w), same, x, None, *uniforms())
     value.backward()
     assert float(value.detach()) == pytest.approx(1, abs=1e-5)
     assert w.grad.isfinite().all()
@@ -101,9 +106,9 @@ def test_gradients_for_the_critics_weights(x: Tensor, w: Tensor) -> None:
         return lambda x, label: torch.tanh(x * w).flatten(1).sum(1)
 
     u, a = uniforms()
-    assert torch.autograd.gradcheck(lambda w: r1(critic_of(w), x, None), [w])
-    assert torch.autograd.gradcheck(lambda w: r2(critic_of(w), x, None), [w])
-    assert torch.autograd.gradcheck(lambda w: dragan(critic_of(w), x, None, u, a), [w])
+    assert torch.autograd.gradcheck(lambda w: r1(critic_of(w), same, x, None), [w])
+    assert torch.autograd.gradcheck(lambda w: r2(critic_of(w), same, x, None), [w])
+    assert torch.autograd.gradcheck(lambda w: dragan(critic_of(w), same, x, None, u, a), [w])
 
 
 def test_each_picture_is_scored_for_its_own_label(x: Tensor) -> None:
@@ -115,17 +120,39 @@ def test_each_picture_is_scored_for_its_own_label(x: Tensor) -> None:
         return slopes[label] * x.flatten(1).sum(1)
 
     label, size = torch.tensor([2, 0, 1]), int(np.prod(SHAPE[1:]))
-    assert float(r1(critic, x, label)) == pytest.approx(0.5 * size * (9 + 0 + 1) / 3)
-    assert float(r2(critic, x, label)) == pytest.approx(0.5 * size * (9 + 0 + 1) / 3)
+    assert float(r1(critic, same, x, label)) == pytest.approx(0.5 * size * (9 + 0 + 1) / 3)
+    assert float(r2(critic, same, x, label)) == pytest.approx(0.5 * size * (9 + 0 + 1) / 3)
     expected = sum((s * size**0.5 - 1) ** 2 for s in (3, 0, 1)) / 3
-    assert float(dragan(critic, x, label, *uniforms())) == pytest.approx(expected, rel=1e-5)
+    assert float(dragan(critic, same, x, label, *uniforms())) == pytest.approx(expected, rel=1e-5)
 
 
 def test_nothing_flows_back_into_the_pictures(x: Tensor, w: Tensor) -> None:
     pictures = x.clone().requires_grad_()
     quadratic = lambda x, label: (x.square() * w).flatten(1).sum(1)
-    total = r1(quadratic, pictures, None) + r2(quadratic, pictures, None)
-    total = total + dragan(quadratic, pictures, None, *uniforms())
+    total = r1(quadratic, same, pictures, None) + r2(quadratic, same, pictures, None)
+    total = total + dragan(quadratic, same, pictures, None, *uniforms())
     total.backward()
     assert w.grad is not None
     assert pictures.grad is None
+
+
+@pytest.mark.parametrize("penalty", [r1, r2])
+def test_the_slope_is_that_for_what_the_critic_sees(penalty, x: Tensor, w: Tensor) -> None:  # type: ignore[no-untyped-def]
+    """Seen ten times as loud, the same slope per pixel is a tenth as steep."""
+    louder = lambda x: 10 * x
+    value = penalty(linear(w), louder, x, None, gamma=2.0)
+    assert float(value.detach()) == pytest.approx(float(w.detach().square().sum()), rel=1e-12)
+    per_pixel = penalty(lambda x, label: linear(w)(louder(x), label), same, x, None, gamma=2.0)
+    assert float(per_pixel.detach()) == pytest.approx(100 * float(value.detach()), rel=1e-12)
+
+
+def test_dragan_spreads_in_pixels_whatever_the_critic_sees(x: Tensor, w: Tensor) -> None:
+    seen: list[Tensor] = []
+
+    def enter(x_hat: Tensor) -> Tensor:
+        seen.append(x_hat)
+        return -x_hat
+
+    u, a = uniforms()
+    dragan(linear(w), enter, x, None, u, a)
+    torch.testing.assert_close(seen[0], x + (1 - a) * 0.5 * x.std() * u)

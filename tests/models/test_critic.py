@@ -171,7 +171,7 @@ def test_contrast_is_seen_by_the_style_head_only() -> None:
 def test_the_style_head_scores_means_and_deviations_and_no_places() -> None:
     d = made(labels=0, depth=2, fields=(1,), bands=False)
     x = picture(1, 3, 32, 32)
-    level = d.trunk[0](x).double()
+    level = d.trunk[0](d.enter(x)).double()
     deeper = d.trunk[1](torch.nn.functional.leaky_relu(level, 0.2).float()).double()
     statistics = [
         s for f in (level, deeper) for s in (f.mean((2, 3)), 0.5 * (f.var((2, 3), correction=0) + 0.01).log())

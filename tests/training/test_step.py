@@ -158,12 +158,14 @@ def test_the_critics_gradient_and_lazy_r1(
     code = Pass(g, d, batch, recipe, stepper.processes, bf16=False, same=False).code
     with torch.no_grad():
         x_fake = g(batch.x_source, batch.y_real, code)
-    x_real = batch.x_real.clone().requires_grad_()
+    x_real = batch.x_real
     view = d(x_real, batch.y_real)
     total = 2 * (adversarial_by_hand(d, x_real, batch.y_real, 1) + adversarial_by_hand(d, x_fake, batch.y_real, 0))
     total = total + 0.7 * F.cross_entropy(view.label_logits, batch.y_real)
-    score = sum(p.mean(1) for p in view.patches) / len(view.patches)
-    (slope,) = torch.autograd.grad(score.sum(), x_real, create_graph=True)  # type: ignore[union-attr]
+    seen = d.enter(batch.x_real).requires_grad_()
+    patches = d.judge(seen, batch.y_real).patches
+    score = sum(p.mean(1) for p in patches) / len(patches)
+    (slope,) = torch.autograd.grad(score.sum(), seen, create_graph=True)  # type: ignore[union-attr]
     penalty = 3.0 / 2 * slope.square().flatten(1).sum(1).mean()
     (total + times * 0.5 * penalty).backward()
     gradients_match(stepper.critic, d)

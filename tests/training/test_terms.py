@@ -54,7 +54,7 @@ def test_needs_follow_from_the_parameters() -> None:
     assert built("generator", {"lsgan": 1})[0].needs == {"fake_patches"}
     assert built("generator", {"identity": 1})[0].needs == {"x_same", "x_real"}
     assert built("generator", {"cycle": 1})[0].needs == {"x_cycle", "x_source"}
-    assert built("critic", {"r1": 1})[0].needs == {"critic", "x_real", "y_real"}
+    assert built("critic", {"r1": 1})[0].needs == {"critic", "enter", "x_real", "y_real"}
     assert built("info", {"code": 1})[0].needs == {"fake_code", "code"}
 
 
@@ -87,7 +87,7 @@ def test_options_reach_the_function() -> None:
     def critic(x: Tensor, label: Tensor | None) -> Tensor:
         return (x.flatten(1) * w).sum(1)
 
-    value = term({"critic": critic, "x_real": torch.zeros(2, 3, 1, 1), "y_real": None})
+    value = term({"critic": critic, "enter": torch.clone, "x_real": torch.zeros(2, 3, 1, 1), "y_real": None})
     assert float(value) == pytest.approx(4 / 2 * 9), "the weight is the trainer's business"
 
 
