@@ -33,6 +33,9 @@ class GeneratorConfig(Settings):
     leak: float = Field(0.2, ge=0, lt=1, description="slope of the activation below 0; 0 is a plain ReLU")
     bands: bool = Field(True, description="pictures enter as bands of equal loudness, and leave as opponent colours")
     output: Literal["change", "plain"] = Field("change", description="change: input + change; plain: the image itself")
+    detail: int = Field(
+        4, ge=0, le=6, description="levels of the picture's own detail that output 'change' may weaken or strengthen"
+    )
     noise_size: int = Field(128, ge=1, description="length of the noise vector, where content is noise")
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
 """The one generator: G(content, label, code) -> image, for any number of domains.
 
-    picture (B, 3, H, W) --space-to-depth--> (B, W, H/4, W/4) --conditioned blocks--> sub-pixel up, twice --> + picture
+    picture (B, 3, H, W) --space-to-depth--> (B, W, H/4, W/4) --conditioned blocks--> sub-pixel up, twice --> change
     noise   (B, Z) --head, conditioned up-sampling--> the same body and exit --> tanh
 
+The change is painted colours and gains on the picture's own detail; it is added to the picture.
 Nearly all work happens at a quarter of the resolution. The picture enters again at half size, so that edges in
 the output lie where they lie in the input. The label and the code reach every block through its normalisation.
 """
@@ -44,7 +45,8 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(ConditionedBlock(c.width, CONDITION_SIZE, c.norm, c.leak) for _ in range(c.blocks))
         self.ups = nn.ModuleList(SubPixelUp(a, b) for a, b in pairwise(widths))
         self.exit_norm = ConditionedNorm(widths[-1], CONDITION_SIZE, c.norm)
-        self.exit = SubPixelUp(widths[-1], c.channels)
+        detail = c.detail if c.output == "change" else 0
+        self.exit = SubPixelUp(widths[-1], c.channels + detail)
         self.colours = FromColours() if c.bands and c.channels == 3 else nn.Identity()
         with torch.no_grad():  # start near "no change", yet not at it: a label flip must show from the first step
             self.exit.conv.weight.mul_(0.3)
@@ -78,8 +80,28 @@ class Generator(nn.Module):
         if self.config.content == "picture":
             x = x + self.reenter(halved)
         x = self.exit(F.leaky_relu(self.exit_norm(x, condition), self.config.leak))
-        x = self.colours(x).float()
-        return content + x if self.config.output == "change" else torch.tanh(x)
+        painted, gains = x.tensor_split([self.config.channels], dim=1)
+        painted = self.colours(painted).float()
+        if self.config.output == "plain":
+            return torch.tanh(painted)
+        image: Tensor = content + amplified(content, gains.float()) + painted
+        return image
+
+
+def amplified(image: Tensor, gains: Tensor) -> Tensor:
+    """The change that gains make to a picture's own detail: (B, C, H, W), (B, levels, H, W) -> (B, C, H, W).
+
+    Level 0 is what a [1 2 1] blur takes away, level i what a blur 2^i times as wide takes away from what was left (the
+    transform "a trous", Holschneider et al. 1990; it has no grid, so a tile is changed as the whole picture would
+    be). A gain of -1 takes a level away, 0 leaves it. Painted as a change, an erased stripe would have to be its own
+    exact negative, to the pixel.
+    """
+    change, sharper = torch.zeros_like(image), image
+    for level in range(gains.shape[1]):
+        softer = blur(sharper, spread=2**level)
+        change = torch.addcmul(change, gains[:, level : level + 1], sharper - softer)
+        sharper = softer
+    return change
 
 
 class Condition(nn.Module):

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from domainxfer.models import blocks, generator
+from domainxfer.models.blocks import blur
 from domainxfer.models.config import GeneratorConfig
-from domainxfer.models.generator import Generator
+from domainxfer.models.generator import Generator, amplified
 
 
 def made(seed: int = 0, **settings: Any) -> Generator:
@@ -145,11 +146,51 @@ def test_channels_last_is_kept_through_the_body(norm: str, content: str, bf16: b
 
 
 def test_change_is_added_to_the_input_and_small_at_the_start() -> None:
-    change, plain = made(labels=2, output="change"), made(labels=2, output="plain")
+    change, plain = made(labels=2, output="change", detail=0), made(labels=2, output="plain", detail=0)
     x, label = content_of(change), torch.tensor([0, 1])
     assert plain(x, label).abs().max() <= 1
     torch.testing.assert_close(torch.tanh(change(x, label) - x), plain(x, label))
     assert 1e-3 < (change(x, label) - x).abs().mean() < 0.5
+    assert 1e-3 < (made(labels=2, detail=3)(x, label) - x).abs().mean() < 0.5
+
+
+def test_gains_of_minus_one_take_the_detail_away_and_zero_leaves_it() -> None:
+    x = picture(2, 3, 32, 32)
+    assert amplified(x, torch.zeros(2, 3, 32, 32)).abs().max() == 0
+    smooth = blur(blur(blur(x), 2), 4)
+    torch.testing.assert_close(x + amplified(x, -torch.ones(2, 3, 32, 32)), smooth)
+    torch.testing.assert_close(x + amplified(x, torch.ones(2, 1, 32, 32)), 2 * x - blur(x))
+    assert amplified(x, torch.zeros(2, 0, 32, 32)).abs().max() == 0
+
+
+def test_stripes_go_where_the_gains_say() -> None:
+    x = torch.ones(1, 1, 32, 32)
+    x[..., 1::2] = -1
+    gains = torch.zeros(1, 1, 32, 32)
+    gains[..., :16] = -1
+    y = x + amplified(x, gains)
+    assert y[..., 1:16].abs().max() < 1e-6
+    assert torch.equal(y[..., 16:], x[..., 16:])
+
+
+def test_the_generator_can_learn_to_erase() -> None:
+    """The gains' own bias is enough; painted, the same would take a negative of every picture."""
+    g = made(labels=0, detail=2)
+    with torch.no_grad():
+        g.exit.conv.weight.zero_()
+        bias = torch.zeros(5, 4)
+        bias[3:] = -1
+        g.exit.conv.bias.copy_(bias.flatten())
+    x = picture(1, 3, 32, 32)
+    torch.testing.assert_close(g(x), blur(blur(x), 2), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("spread", [1, 2, 4])
+def test_amplified_detail_has_no_grid(spread: int) -> None:
+    x, gains = picture(1, 3, 48, 48), torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    whole = amplified(x, gains)
+    moved = amplified(x[..., spread:], gains[..., spread:])
+    torch.testing.assert_close(moved[..., 7:], whole[..., spread + 7 :])
 
 
 def test_pictures_of_a_batch_do_not_mix() -> None:
