@@ -109,9 +109,11 @@ class Objective(Settings):
         description="where labels are known: from what the critic's label head learns; where they are not, always both",
     )
     critic: Terms = Field(
-        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 0.03})
+        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 1.0})
     )
-    generator: Terms = Field(default_factory=lambda: _terms(nonsaturating=1.0, cycle=5.0, identity=5.0))
+    generator: Terms = Field(
+        default_factory=lambda: _terms(nonsaturating=1.0, cycle={"weight": 5.0, "shrink": 8}, identity=5.0)
+    )
     info: Terms = Field(default_factory=lambda: _terms(label_fake=0.1, code=0.1))
 
 

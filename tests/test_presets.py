@@ -53,7 +53,10 @@ def test_original_has_the_weights_of_the_write_up() -> None:
 def test_a_preset_based_on_another_says_only_what_differs() -> None:
     whole, light = load_preset("original"), load_preset("original-light")
     assert light["critic"] == whole["critic"]
-    assert light["objective"]["generator"] == whole["objective"]["generator"] | {"cycle": 3, "identity": 0.5}
+    assert light["objective"]["generator"] == whole["objective"]["generator"] | {
+        "cycle": {"weight": 3, "shrink": 1},
+        "identity": 0.5,
+    }
     assert "based_on" not in light
 
 
