@@ -4,7 +4,8 @@
     colours + strength * mask * change (enlarged again) --> picture
 
 Everything is a *change* that is added to the picture: what is not to change stays as it was to the last bit, and a
-picture much larger than those the model was trained on keeps its own detail.
+picture much larger than those the model was trained on keeps its own detail. Where the generator weakens the finest
+detail that it sees, what is finer still is weakened alike: of an erased stripe no edges must stay.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,9 @@ class TranslationModel(Protocol):
     @property
     def multiple(self) -> int: ...
     def label_of(self, domain: str) -> int: ...
-    def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor: ...
+    def apply_with_gain(
+        self, content: Tensor, label: Tensor | None, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]: ...
     def estimate_code(self, image: Tensor) -> Tensor: ...
 
 
@@ -177,14 +180,14 @@ class Translator:
             if self._in_one_piece(*seen.shape[:2]):
                 waiting.setdefault(seen.shape, []).append((i, parts, seen))
             else:
-                results[i] = self._finish(parts, self._tiled_change(seen), mask)
+                results[i] = self._finish(parts, seen, self._tiled_change(seen), mask)
         for shape, members in waiting.items():
             together = max(1, PIXELS_AT_ONCE // (shape[0] * shape[1]))
             for first in range(0, len(members), together):
                 batch = members[first : first + together]
                 changes = self._change(np.stack([seen for _, _, seen in batch]))
-                for (i, parts, _), change in zip(batch, changes, strict=True):
-                    results[i] = self._finish(parts, iter([change]), mask)
+                for (i, parts, seen), change in zip(batch, changes, strict=True):
+                    results[i] = self._finish(parts, seen, iter([change]), mask)
         return [results[i] for i in range(len(images))]
 
     def _checked_code(self, code: Sequence[float] | None, like: Image.Image | None) -> Tensor | None:
@@ -233,12 +236,17 @@ class Translator:
         return max(height, width) <= TILE if self.tiles else height * width <= PIXELS_AT_ONCE
 
     def _change(self, pictures: np.ndarray) -> np.ndarray:
-        """What the generator adds to pictures, uint8 (B, H, W, 3): float32 of the same shape, in steps of 8 bit."""
+        """What the generator does to pictures, uint8 (B, H, W, 3): float32 (B, H, W, 4).
+
+        Three channels are what it adds, in steps of 8 bit; the last is its gain on the finest detail.
+        """
         content = _to_tensor(pictures)
         label = torch.full((len(content),), self.label, dtype=torch.int64)
         code = None if self.code is None else self.code.expand(len(content), -1)
-        image = self.model.apply(content, label, code).float().cpu()
-        change: np.ndarray = (image - content).mul(127.5).permute(0, 2, 3, 1).numpy()
+        image, gain = self.model.apply_with_gain(content, label, code)
+        added = (image.float().cpu() - content).mul(127.5)
+        gain = torch.zeros_like(added[:, :1]) if gain is None else gain.float().cpu()
+        change: np.ndarray = torch.cat([added, gain], dim=1).permute(0, 2, 3, 1).numpy()
         if not np.isfinite(change).all():
             raise DomainxferError("this model gives not-a-number: its training diverged; use an earlier checkpoint")
         return change
@@ -248,13 +256,33 @@ class Translator:
         tile = TILE + -TILE % self.model.multiple
         return blended_strips(height, width, tile, lambda rows, columns: self._change(seen[None, rows, columns])[0])
 
-    def _finish(self, parts: PictureParts, strips: Iterator[np.ndarray], mask: Image.Image | None) -> Image.Image:
+    def _finish(
+        self, parts: PictureParts, seen: np.ndarray, strips: Iterator[np.ndarray], mask: Image.Image | None
+    ) -> Image.Image:
         height, width = parts.colours.shape[:2]
         seen_width, seen_height = self._seen_size(width, height)
+        added: Iterator[np.ndarray]
         if (seen_width, seen_height) != (width, height):
             change = np.concatenate(list(strips))[:seen_height, :seen_width]
-            strips = enlarged_strips(change, height, width)
-        return parts.with_change(strips, self.strength, mask)
+            added = _enlarged(change, seen[:seen_height, :seen_width], np.asarray(parts.on_white))
+        else:
+            added = (strip[..., :3] for strip in strips)
+        return parts.with_change(added, self.strength, mask)
+
+
+def _enlarged(change: np.ndarray, seen: np.ndarray, picture: np.ndarray) -> Iterator[np.ndarray]:
+    """What was done to a small picture, for the large one that it was made from, in strips.
+
+    Args:
+        change: (h, w, 4), what is added to colours and the gain on the finest detail.
+        seen: (h, w, 3), the small picture.
+        picture: (H, W, 3), the large one; what is finer in it than in the small one is weakened or strengthened alike.
+    """
+    top = 0
+    for strip in enlarged_strips(np.concatenate([change, seen.astype(np.float32)], axis=2), *picture.shape[:2]):
+        added, gain, coarse = np.split(strip, [3, 4], axis=2)
+        yield added + gain * (picture[top : top + len(strip)] - coarse)
+        top += len(strip)
 
 
 def _to_tensor(pictures: np.ndarray) -> Tensor:

@@ -30,8 +30,10 @@ class Inverting:
             raise UsageError(f"no domain {domain!r}")
         return self.domains.index(domain)
 
-    def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
-        return -content
+    def apply_with_gain(
+        self, content: Tensor, label: Tensor | None, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        return -content, None
 
     def estimate_code(self, image: Tensor) -> Tensor:
         self.liked.append(image)

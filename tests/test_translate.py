@@ -40,6 +40,7 @@ class FakeModel:
     """Has what translation uses of a model; remembers what it was asked."""
 
     function: Callable[[Tensor, Tensor, Tensor | None], Tensor] = invert
+    gain: float | None = None
     code_size: int = 0
     content: str = "picture"
     norm: str = "layer"
@@ -57,14 +58,17 @@ class FakeModel:
             raise UsageError(f"this model knows no domain {domain!r}; it knows {', '.join(self.domains)}.")
         return self.domains.index(domain)
 
-    def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
+    def apply_with_gain(
+        self, content: Tensor, label: Tensor | None, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         assert content.shape[1] == 3
         assert content.shape[2] % self.multiple == content.shape[3] % self.multiple == 0
         assert content.abs().max() <= 1
         assert label is not None
         assert (label.shape, label.dtype) == ((len(content),), torch.int64)
         self.calls.append((content, label, code))
-        return self.function(content, label, code)
+        gain = None if self.gain is None else torch.full_like(content[:, :1], self.gain)
+        return self.function(content, label, code), gain
 
     def estimate_code(self, image: Tensor) -> Tensor:
         assert image.shape == (1, 3, SIZE, SIZE)
@@ -131,6 +135,41 @@ def test_large_picture_keeps_its_detail() -> None:
     image = noise(400, 300, 0, 236)
     out = translate_image(FakeModel(brighten), image, "zebra")
     np.testing.assert_array_equal(values(out), values(image) + 20)
+
+
+def test_detail_too_fine_for_the_model_is_erased_where_the_model_erases() -> None:
+    """Stripes of two pixels on a slope: at the training scale they are gone, in the large picture they are not."""
+    smooth = np.linspace(60, 190, 512, dtype=np.float32)[None, :, None].repeat(512, 0).repeat(3, 2)
+    striped = smooth + 40 * np.where(np.arange(512) // 2 % 2, 1, -1)[None, :, None]
+    image = Image.fromarray(np.rint(striped).astype(np.uint8))
+
+    def same(x: Tensor, label: Tensor, code: Tensor | None) -> Tensor:
+        return x
+
+    kept, erased, halved, doubled = (
+        values(translate_image(FakeModel(same, gain=gain), image, "zebra")).astype(float)[:, 40:-40]
+        for gain in (0.0, -1.0, -0.5, 1.0)
+    )
+    middle, own = smooth[:, 40:-40], values(image).astype(float)[:, 40:-40]
+    np.testing.assert_array_equal(kept, own)
+    assert abs(erased - middle).max() <= 3
+    assert abs(halved - middle - (own - middle) / 2).max() <= 3
+    np.testing.assert_allclose(doubled, (2 * own - middle).clip(0, 255), atol=4)
+
+
+def test_strips_of_erased_detail_meet_without_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = noise(301, 203)
+    whole = translate_image(FakeModel(invert, gain=-0.7), image, "zebra")
+    monkeypatch.setattr("domainxfer.picture_change.STRIP_PIXELS", 301 * 7)
+    strips = translate_image(FakeModel(invert, gain=-0.7), image, "zebra")
+    assert abs(values(whole) - values(strips)).max() <= 1
+
+
+def test_a_gain_says_nothing_of_a_picture_at_its_own_scale() -> None:
+    image = noise(SIZE, SIZE)
+    for tiles in (False, True):
+        out = translate_image(FakeModel(brighten, gain=-1.0), image, "zebra", tiles=tiles)
+        np.testing.assert_array_equal(values(out), values(translate_image(FakeModel(brighten), image, "zebra")))
 
 
 def test_change_of_a_large_picture_lies_where_it_belongs() -> None:

@@ -30,8 +30,10 @@ class FakeModel:
             raise UsageError(f"this model knows no domain {domain!r}; it knows {', '.join(self.domains)}.")
         return self.domains.index(domain)
 
-    def apply(self, content: Tensor, label: Tensor, code: Tensor | None = None) -> Tensor:
-        return content * (1 - 2 * label.view(-1, 1, 1, 1))
+    def apply_with_gain(
+        self, content: Tensor, label: Tensor, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        return content * (1 - 2 * label.view(-1, 1, 1, 1)), None
 
     def estimate_code(self, image: Tensor) -> Tensor:
         raise AssertionError("not asked for")
@@ -255,7 +257,7 @@ def test_full_disk_and_missing_memory_are_named(monkeypatch: pytest.MonkeyPatch)
     def exhausted(*args: object) -> Tensor:
         raise MemoryError
 
-    monkeypatch.setattr(FakeModel, "apply", exhausted)
+    monkeypatch.setattr(FakeModel, "apply_with_gain", exhausted)
     assert "more memory than there is" in run("a.png").failed[0].reason
     assert files() == {"a.png", "b.png", "blocked"}
 

@@ -67,6 +67,16 @@ class Generator(nn.Module):
         Returns:
             Images (B, C, H, W), fp32. With output "change" they may leave [-1, 1] a little; clamp them for display.
         """
+        return self.composed(content, *self.parts(content, label, code))
+
+    def composed(self, content: Tensor, painted: Tensor, gains: Tensor) -> Tensor:
+        """The image that `parts` make; ``content`` is needed with output "change"."""
+        if self.config.output == "plain":
+            return torch.tanh(painted)
+        return content + amplified(content, gains) + painted
+
+    def parts(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What an image is made of, both fp32: painted colours (B, C, H, W), and gains on detail (B, levels, H, W)."""
         condition = self.condition(content, label, code)
         if isinstance(self.enter, NoiseHead):
             x = self.enter(content, condition, layout_of(self.exit.conv.weight))
@@ -81,11 +91,7 @@ class Generator(nn.Module):
             x = x + self.reenter(halved)
         x = self.exit(F.leaky_relu(self.exit_norm(x, condition), self.config.leak))
         painted, gains = x.tensor_split([self.config.channels], dim=1)
-        painted = self.colours(painted).float()
-        if self.config.output == "plain":
-            return torch.tanh(painted)
-        image: Tensor = content + amplified(content, gains.float()) + painted
-        return image
+        return self.colours(painted).float(), gains.float()
 
 
 def amplified(image: Tensor, gains: Tensor) -> Tensor:

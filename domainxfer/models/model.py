@@ -69,13 +69,24 @@ class NetworkModel:
     @torch.inference_mode()
     def apply(self, content: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
         """Images in [-1, 1] from pictures (B, 3, H, W) in [-1, 1] or noise, labels (B,) and codes (B, code_size)."""
+        return self.apply_with_gain(content, label, code)[0]
+
+    @torch.inference_mode()
+    def apply_with_gain(
+        self, content: Tensor, label: Tensor | None, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `apply`, and the gain of the finest detail (B, 1, H, W) in [-1, 1], where the generator has gains.
+
+        What is finer still than what the generator was shown had better be weakened or strengthened alike.
+        """
         content = content.to(self.device)
         if content.ndim == 4:
             content = content.contiguous(memory_format=torch.channels_last)
         label, code = (None if t is None else t.to(self.device) for t in (label, code))
         with autocast(self.device, pays_bf16(self.device)):
-            image: Tensor = self.generator(content, label, code)
-        return image.clamp(-1, 1)
+            painted, gains = self.generator.parts(content, label, code)
+            image = self.generator.composed(content, painted, gains)
+        return image.clamp(-1, 1), gains[:, :1].clamp(-1, 1) if gains.shape[1] else None
 
     @torch.inference_mode()
     def estimate_code(self, image: Tensor) -> Tensor:
