@@ -99,11 +99,11 @@ class SubPixelUp(nn.Module):
         return blur(F.pixel_shuffle(self.conv(x), 2))
 
 
-def blur(x: Tensor, spread: int = 1) -> Tensor:
-    """Separable [1 2 1] / 4 filter of each channel, its taps ``spread`` pixels apart, edges repeated; shape kept."""
+def blur(x: Tensor) -> Tensor:
+    """Separable [1 2 1] / 4 filter of each channel, edges repeated: (B, C, H, W) -> the same shape."""
     kernel = torch.tensor([1.0, 2.0, 1.0], device=x.device)
     weight = (kernel[:, None] * kernel / 16).to(x.dtype).expand(x.shape[1], 1, 3, 3)
-    return F.conv2d(F.pad(x, (spread,) * 4, mode="replicate"), weight, groups=x.shape[1], dilation=spread)
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, groups=x.shape[1])
 
 
 def conv3x3(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:
