@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import DomainData
@@ -75,6 +74,8 @@ class NoiseSamples:
 
 def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:
     """Columns of pictures (N, C, H, W) in [-1, 1] side by side, small ones enlarged, with a title above each."""
+    from torchvision.utils import make_grid  # seconds, which translate need not wait for
+
     scale = max(1, 96 // columns[0].shape[-1])
     cells = torch.stack(columns, dim=1).flatten(0, 1).clamp(-1, 1)
     cells = cells.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
