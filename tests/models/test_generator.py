@@ -1,5 +1,6 @@
 """The generator: any size, any number of labels, and it hears its label and its code."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor
 from domainxfer.models import blocks, generator
 from domainxfer.models.blocks import blur
 from domainxfer.models.config import GeneratorConfig
-from domainxfer.models.generator import Generator, amplified
+from domainxfer.models.generator import Generator, amplified, smoothed
 
 
 def made(seed: int = 0, **settings: Any) -> Generator:
@@ -154,13 +155,17 @@ def test_change_is_added_to_the_input_and_small_at_the_start() -> None:
     assert 1e-3 < (made(labels=2, detail=3)(x, label) - x).abs().mean() < 0.5
 
 
-def smoothed(x: Tensor, spread: int) -> Tensor:
-    """[1 2 1] / 4 down and across by padding and shifting."""
-    for axis in (2, 3):
-        place = torch.arange(x.shape[axis])
-        lower, upper = ((place + step).clamp(0, x.shape[axis] - 1) for step in (-spread, spread))
-        x = x / 2 + (x.index_select(axis, lower) + x.index_select(axis, upper)) / 4
-    return x
+@pytest.mark.parametrize("spread", [1, 2, 4])
+def test_smoothing_by_hand(spread: int) -> None:
+    x = picture(1, 2, 9, 7)
+    expected = torch.zeros_like(x)
+    for row, column in itertools.product(range(9), range(7)):
+        for down, right in itertools.product((-1, 0, 1), repeat=2):
+            place = min(max(row + down * spread, 0), 8), min(max(column + right * spread, 0), 6)
+            weight = (2 - abs(down)) * (2 - abs(right)) / 16
+            expected[0, :, row, column] += weight * x[0, :, *place]
+    torch.testing.assert_close(smoothed(x, spread), expected)
+    assert torch.autograd.gradcheck(lambda t: smoothed(t, spread), [x.double().requires_grad_()])
 
 
 def test_gains_of_minus_one_take_the_detail_away_and_zero_leaves_it() -> None:
