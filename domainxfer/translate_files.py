@@ -3,11 +3,12 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import BinaryIO, Unpack
 
@@ -104,7 +105,8 @@ def translate_files(
     report = Report(own=plan.own)
     total = len(plan.problems) + len(plan.jobs)
     missing = (FileResult(path, problem=reason) for path, reason in plan.problems)
-    translated = (_translated(job, make_picture, overwrite, stdin, stdout) for job in plan.jobs)
+    works = [_Work(job, overwrite, stdin, stdout) for job in plan.jobs]
+    translated = _results(works, make_picture)
     for number, result in enumerate(chain(missing, translated), start=1):
         result = replace(result, number=number, total=total)
         report.add(result)
@@ -126,32 +128,83 @@ class _SheetMaker:
         return contact_sheet(views)
 
 
-def _translated(
-    job: Job, make_picture: MakePicture, overwrite: bool, stdin: BinaryIO | None, stdout: BinaryIO | None
-) -> FileResult:
-    """Do one job; whatever is wrong with this picture is in the result, not raised."""
-    source, target = (Path(STREAM) if path is None else path for path in (job.source, job.target))
-    if job.target is not None and os.path.lexists(target) and not overwrite:
-        problem = f"{target} exists already; replace it with --overwrite or choose another place with -o"
-        return FileResult(source, problem=problem, exists=True)
-    notes = []
-    try:
-        with _opened(job.source, stdin) as stream:
-            original = open_picture(stream)
-            picture = make_picture(original)
-            format_name = format_of(target.suffix) or format_like(original)
-            destination = target if job.target is not None else stdout or sys.stdout.buffer
-            keep = None if isinstance(make_picture, _SheetMaker) else original
-            write_picture(picture, destination, format_name, keep)
-            if picture.mode == "RGBA" and not has_alpha(format_name):
-                notes.append(f"transparent parts are white now, since {format_name} has no transparency")
-            if _has_frames(original):  # asked last, since asking may move Pillow on to the next frame
-                notes.append("it has several frames; only the first was translated")
-    except DomainxferError as error:
-        return FileResult(source, problem=str(error))
-    except (MemoryError, torch.OutOfMemoryError):
-        return FileResult(source, problem=f"{source} needs more memory than there is; make the picture smaller")
-    return FileResult(source, target, note="; ".join(notes))
+def _results(works: Sequence["_Work"], make_picture: MakePicture) -> Iterator[FileResult]:
+    """Do the works, in their order. While one picture is translated, the next is read and the last one is written."""
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+        coming = reader.submit(works[0].read) if works else None
+        leaving: Future[FileResult] | None = None
+        for work, following in zip_longest(works, works[1:]):
+            assert coming is not None  # as many are read as there are works
+            coming.result()
+            coming = reader.submit(following.read) if following else None
+            work.translate(make_picture)
+            if leaving is not None:
+                yield leaving.result()
+            leaving = writer.submit(work.write)
+        if leaving is not None:
+            yield leaving.result()
+
+
+class _Work:
+    """One job, done in three steps. Whatever is wrong with its picture ends in the result and is not raised."""
+
+    def __init__(self, job: Job, overwrite: bool, stdin: BinaryIO | None, stdout: BinaryIO | None) -> None:
+        self.job, self.overwrite, self.stdin, self.stdout = job, overwrite, stdin, stdout
+        self.source, self.target = (Path(STREAM) if path is None else path for path in (job.source, job.target))
+        self.files = ExitStack()
+        self.original: Image.Image | None = None
+        self.picture: Image.Image | None = None
+        self.keeps_metadata = True
+        self.result: FileResult | None = None
+
+    def read(self) -> None:
+        """Open and decode the picture, unless its target is there already."""
+        if self.job.target is not None and os.path.lexists(self.target) and not self.overwrite:
+            problem = f"{self.target} exists already; replace it with --overwrite or choose another place with -o"
+            self.result = FileResult(self.source, problem=problem, exists=True)
+            return
+        with self._noting_problems():
+            stream = self.files.enter_context(_opened(self.job.source, self.stdin))
+            self.original = open_picture(stream)
+
+    def translate(self, make_picture: MakePicture) -> None:
+        """Make the new picture."""
+        if self.original is not None and self.result is None:
+            self.keeps_metadata = not isinstance(make_picture, _SheetMaker)
+            with self._noting_problems():
+                self.picture = make_picture(self.original)
+
+    def write(self) -> FileResult:
+        """Encode and write the new picture; what became of it all."""
+        if self.original is not None and self.picture is not None:
+            with self.files, self._noting_problems():
+                self.result = self._written(self.original, self.picture)
+        assert self.result is not None  # no picture only where there was a problem
+        self.original = self.picture = None  # many works wait in a list, their pictures must not
+        return self.result
+
+    def _written(self, original: Image.Image, picture: Image.Image) -> FileResult:
+        notes = []
+        format_name = format_of(self.target.suffix) or format_like(original)
+        destination = self.target if self.job.target is not None else self.stdout or sys.stdout.buffer
+        write_picture(picture, destination, format_name, original if self.keeps_metadata else None)
+        if picture.mode == "RGBA" and not has_alpha(format_name):
+            notes.append(f"transparent parts are white now, since {format_name} has no transparency")
+        if _has_frames(original):  # asked last, since asking may move Pillow on to the next frame
+            notes.append("it has several frames; only the first was translated")
+        return FileResult(self.source, self.target, note="; ".join(notes))
+
+    @contextmanager
+    def _noting_problems(self) -> Iterator[None]:
+        try:
+            yield
+        except DomainxferError as error:
+            self.result = FileResult(self.source, problem=str(error))
+        except (MemoryError, torch.OutOfMemoryError):
+            problem = f"{self.source} needs more memory than there is; make the picture smaller"
+            self.result = FileResult(self.source, problem=problem)
+        if self.result is not None:
+            self.files.close()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """From files to files: nothing is lost, overwritten or half-written, and every failure is named."""
 
 import os
+import threading
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
+from domainxfer import translate_files as module
 from domainxfer.errors import UsageError
 from domainxfer.pictures import open_picture, to_rgb
 from domainxfer.translate_files import FileResult, Report, translate_files
@@ -267,3 +269,48 @@ def test_unreadable_file_is_named() -> None:
     report = run("link.png")
     assert "link.png" in report.failed[0].reason
     assert "no such file" in report.failed[0].reason
+
+
+def test_one_picture_is_read_and_another_written_while_a_third_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(4):
+        save(f"in/{i}.png", noise(20 + i, 20))
+    read = [threading.Event() for _ in range(4)]
+    real_open, real_write, real_apply = module.open_picture, module.write_picture, FakeModel.apply_with_gain
+    writing = threading.Event()
+    calls = iter(range(4))
+
+    def open_picture(stream: Any) -> Image.Image:
+        image = real_open(stream)
+        read[image.width - 20].set()
+        return image
+
+    def write_picture(picture: Image.Image, *rest: Any) -> None:
+        writing.set()
+        real_write(picture, *rest)
+
+    def apply(self: FakeModel, *rest: Any) -> Any:
+        call = next(calls)
+        assert call == 3 or read[call + 1].wait(60), "the next picture was not read meanwhile"
+        assert call == 0 or writing.wait(60), "the last picture was not written meanwhile"
+        return real_apply(self, *rest)
+
+    monkeypatch.setattr(module, "open_picture", open_picture)
+    monkeypatch.setattr(module, "write_picture", write_picture)
+    monkeypatch.setattr(FakeModel, "apply_with_gain", apply)
+    report = run("in", output="out")
+    assert [result.source.name for result in report.done] == [f"{i}.png" for i in range(4)]
+    assert [result.number for result in report.done] == [1, 2, 3, 4]
+    for i in range(4):
+        np.testing.assert_array_equal(values(f"out/{i}_zebra.png"), 255 - values(f"in/{i}.png"))
+
+
+def test_a_bad_picture_between_good_ones_is_named_in_its_place() -> None:
+    for name in ("a.png", "c.png", "d.png"):
+        save(f"in/{name}")
+    Path("in/b.png").write_bytes(b"no picture")
+    seen: list[FileResult] = []
+    report = run("in", output="out", on_result=seen.append)
+    assert [result.source.name for result in seen] == ["a.png", "b.png", "c.png", "d.png"]
+    assert [bool(result.problem) for result in seen] == [False, True, False, False]
+    assert not report.ok
+    assert files() >= {f"out/{name}_zebra.png" for name in "acd"}
