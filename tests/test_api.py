@@ -160,8 +160,8 @@ def test_the_latest_finished_run_that_knows_the_domain_is_found(trained, mine):
     where, model = find_model(None, "light", mine.parent / "runs")
     assert where.parent == mine.parent / "runs"
     assert "light" in model.domains
-    with pytest.raises(DomainxferError, match="dark, light"):
-        find_model(None, "zebra", mine.parent / "runs")
+    with pytest.raises(DomainxferError, match="dark, horse, light, zebra"):
+        find_model(None, "unicorn", mine.parent / "runs")
 
 
 def test_more_processes_than_the_batch_can_feed(mine, monkeypatch):

@@ -151,11 +151,19 @@ def test_bad_names(run):
     assert "A=horse" in one_line(err)
 
 
-def test_translate_without_any_model(run, tmp_path):
+def test_translate_to_what_no_model_knows(run, tmp_path):
     pictures(tmp_path / "in", 1)
-    code, _, err = run("translate", "in/0.png", "--to", "zebra")
+    code, _, err = run("translate", "in/0.png", "--to", "unicorn")
     assert code == 1
     assert "domainxfer train" in one_line(err)
+
+
+def test_translate_with_nothing_trained(run, tmp_path):
+    pictures(tmp_path / "in", 1)
+    code, _, err = run("translate", "in/0.png", "--to", "zebra")
+    assert code == 0, err
+    assert "weights/horse2zebra" in err.replace("\n", "").replace("\\", "/")
+    assert (tmp_path / "in" / "0_zebra.png").exists()
 
 
 def test_translate_with_a_folder_that_is_no_model(run, tmp_path):

@@ -1,9 +1,12 @@
 """Models that ship: found by name, and where no run knows the domain; half precision on disk, fp32 in memory."""
 
+import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import domainxfer.weights as weights
 from domainxfer.api import Model, find_model
@@ -57,3 +60,28 @@ def test_a_run_of_the_users_comes_first(shipped: Path, tmp_path: Path) -> None:
 def test_an_unknown_domain_lists_what_is_known(shipped: Path, tmp_path: Path) -> None:
     with pytest.raises(DomainxferError, match="cat, tiger"):
         find_model(None, "unicorn", tmp_path / "runs")
+
+
+def test_what_ships_is_small_has_a_card_and_tells_its_domains_apart() -> None:
+    models = weights.shipped_models()
+    assert "horse2zebra" in models
+    for name, folder in models.items():
+        files = {file.name: file.stat().st_size for file in folder.iterdir()}
+        assert set(files) == {"config.json", "model.safetensors", "critic.safetensors", "README.md"}
+        assert sum(files.values()) <= 12 * 1024**2, name
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        for word in ("steps", "px", "licence", "limits"):
+            assert word in card.lower(), f"the card of {name} says nothing of {word}"
+        model = Model.load(folder)
+        assert model.config.finished
+        picture = Image.effect_mandelbrot((96, 80), (-2, -1, 1, 1), 60).convert("RGB")
+        made = [np.asarray(model.translate(picture, to=domain)).astype(int) for domain in model.domains]
+        assert len({made[0].shape, (80, 96, 3)}) == 1
+        assert all(abs(a - b).max() > 10 for a, b in itertools.combinations(made, 2))
+
+
+def test_without_any_run_the_model_that_ships_makes_zebras(tmp_path: Path) -> None:
+    for domain in ("horse", "zebra"):
+        path, model = find_model(None, domain, tmp_path / "runs")
+        assert path == weights.HERE / "horse2zebra"
+        assert set(model.domains) == {"horse", "zebra"}
