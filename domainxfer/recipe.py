@@ -69,19 +69,37 @@ class TermSettings(Settings):
 
     def weight_at(self, step: int) -> float:
         """The weight at a step: constant, or piecewise linear between the given steps."""
-        if not isinstance(self.weight, dict):
-            return self.weight
-        points = sorted(self.weight.items())
-        before = [point for point in points if point[0] <= step]
-        after = [point for point in points if point[0] > step]
-        if not before or not after:
-            return (before[-1] if before else after[0])[1]
-        (s0, w0), (s1, w1) = before[-1], after[0]
-        return w0 + (w1 - w0) * (step - s0) / (s1 - s0)
+        return _scheduled(self.weight, step)
+
+
+def _scheduled(value: float | dict[int, float], step: int) -> float:
+    if not isinstance(value, dict):
+        return value
+    points = sorted(value.items())
+    before = [point for point in points if point[0] <= step]
+    after = [point for point in points if point[0] > step]
+    if not before or not after:
+        return (before[-1] if before else after[0])[1]
+    (s0, w0), (s1, w1) = before[-1], after[0]
+    return w0 + (w1 - w0) * (step - s0) / (s1 - s0)
 
 
 Terms = dict[str, Annotated[TermSettings, BeforeValidator(_weight_alone)]]
 Phase = Literal["critic", "generator"]
+Augmentation = Literal["colour", "shift", "cutout"]
+
+
+class CriticInput(Settings):
+    """What is done to reals and fakes alike before the critic sees them."""
+
+    noise: float | dict[int, float] = Field(
+        0.0, description="instance noise: deviation added to pictures in [-1, 1], or {step: number}"
+    )
+    augment: tuple[Augmentation, ...] = Field((), description="differentiable augmentation: colour, shift, cutout")
+
+    def noise_at(self, step: int) -> float:
+        """Deviation of the noise at a step."""
+        return _scheduled(self.noise, step)
 
 
 def _terms(**weights: Any) -> dict[str, TermSettings]:
@@ -101,6 +119,7 @@ class Objective(Settings):
         return order
 
     critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
+    critic_input: CriticInput = CriticInput()
     cycle_noise: float = Field(
         0.0, ge=0, le=1, description="noise added to x_fake on its way back, so that the cycle hides nothing in it"
     )

@@ -25,6 +25,7 @@ class GeneratorConfig(Settings):
     patch: Literal[2, 4, 8] = Field(4, description="side of the pixel block that becomes one place of the body")
     width: int = Field(64, ge=8, description="channels of the body")
     blocks: int = Field(5, ge=1, description="conditioned residual blocks")
+    fine: int = Field(0, ge=0, description="conditioned residual blocks at half the resolution, before the exit")
     norm: Literal["layer", "instance"] = Field(
         "layer", description="layer: over the channels of a place; instance: over the picture"
     )

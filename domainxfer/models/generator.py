@@ -5,7 +5,9 @@
 
 The change is painted colours and gains on the picture's own detail; it is added to the picture.
 Nearly all work happens at a quarter of the resolution. The picture enters again at half size, so that edges in
-the output lie where they lie in the input. The label and the code reach every block through its normalisation.
+the output lie where they lie in the input, and fine blocks may follow there: strokes narrower than the body's grid,
+such as a zebra's stripes, otherwise lie on that grid. The label and the code reach every block through its
+normalisation.
 """
 
 from itertools import pairwise
@@ -45,6 +47,7 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(ConditionedBlock(c.width, CONDITION_SIZE, c.norm, c.leak) for _ in range(c.blocks))
         self.ups = nn.ModuleList(SubPixelUp(a, b) for a, b in pairwise(widths))
         self.exit_norm = ConditionedNorm(widths[-1], CONDITION_SIZE, c.norm)
+        self.fine = nn.ModuleList(ConditionedBlock(widths[-1], CONDITION_SIZE, c.norm, c.leak) for _ in range(c.fine))
         detail = c.detail if c.output == "change" else 0
         self.exit = SubPixelUp(widths[-1], c.channels + detail)
         self.colours = FromColours() if c.bands and c.channels == 3 else nn.Identity()
@@ -89,6 +92,8 @@ class Generator(nn.Module):
             x = up(x)
         if self.config.content == "picture":
             x = x + self.reenter(halved)
+        for block in self.fine:
+            x = block(x, condition)
         x = self.exit(F.leaky_relu(self.exit_norm(x, condition), self.config.leak))
         painted, gains = x.tensor_split([self.config.channels], dim=1)
         return self.colours(painted).float(), gains.float()

@@ -20,6 +20,7 @@ from domainxfer.models.critic import Critic, View
 from domainxfer.models.generator import Generator
 from domainxfer.models.precision import autocast
 from domainxfer.recipe import Recipe
+from domainxfer.training.critic_input import as_critic_sees
 from domainxfer.training.processes import Processes
 
 
@@ -156,15 +157,19 @@ class Pass:
         if not self.recipe.generator.code_size:
             return self.code  # empty
         with torch.no_grad():
-            return self.view(self.batch.x_real, self.y_of_reals).code.clamp(-1, 1)
+            return self._judged(self.batch.x_real, self.y_of_reals).code.clamp(-1, 1)
 
     @property
     def y_of_reals(self) -> Tensor | None:
         """(b,) labels of the reals, or None where they are unknown."""
         return self.batch.y_real if self.labels_known else None
 
-    def view(self, image: Tensor, label: Tensor | None) -> View:
-        """D(image), patches scored for ``label``."""
+    def view(self, image: Tensor, label: Tensor | None, which: str) -> View:
+        """D of the image as the critic sees it, patches scored for ``label``; each ``which`` has draws of its own."""
+        settings = self.recipe.objective.critic_input
+        return self._judged(as_critic_sees(image, settings, self.batch.step, self.drawn, which), label)
+
+    def _judged(self, image: Tensor, label: Tensor | None) -> View:
         with autocast(self.device, self.bf16):
             answer: View = self.critic(image, label if self.labels_known else None)
         return answer

@@ -104,14 +104,14 @@ class Stepper:
     def _critic_phase(self, p: Pass, step: int, parts: dict[str, Tensor], *, graph_is_used: bool) -> None:
         self.critic.requires_grad_(True)
         batch = p.batch
-        real = p.view(batch.x_real, p.y_of_reals)
+        real = p.view(batch.x_real, p.y_of_reals, "real, critic phase")
         if p.recipe.generator.code_size:
             p.own_code = real.code.detach().clamp(-1, 1)  # already here: spares the pass a forward
         # The generator phase goes on with these very fakes: their graph holds the generator only, which stays put here.
         with torch.set_grad_enabled(graph_is_used):
             x_fake = p.x_fake
         x_fake = x_fake.detach()
-        fake = p.view(x_fake, p.y_target)
+        fake = p.view(x_fake, p.y_target, "fake, critic phase")
         total = self._total("critic", self._scope(p, x_fake, lambda: real, lambda: fake), step, parts)
         self._update(("critic",), total)
         with torch.no_grad():
@@ -125,9 +125,9 @@ class Stepper:
 
         def real_view() -> View:
             with torch.no_grad():
-                return p.view(p.batch.x_real, p.y_of_reals)
+                return p.view(p.batch.x_real, p.y_of_reals, "real")
 
-        scope = self._scope(p, p.x_fake, real_view, lambda: p.view(p.x_fake, p.y_target))
+        scope = self._scope(p, p.x_fake, real_view, lambda: p.view(p.x_fake, p.y_target, "fake"))
         total = self._total("generator", scope, step, parts)
         together = bool(self.terms["info"]) and not self.info_apart
         if together:
@@ -138,7 +138,7 @@ class Stepper:
 
     def _info_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
         self._freeze_critic()
-        scope = self._scope(p, p.x_fake, lambda: None, lambda: p.view(p.x_fake, p.y_target))
+        scope = self._scope(p, p.x_fake, lambda: None, lambda: p.view(p.x_fake, p.y_target, "fake"))
         self._update(("info",), self._total("info", scope, step, parts))
 
     # --- their parts -------------------------------------------------------------------------------------------------

@@ -46,6 +46,25 @@ def test_pictures_of_any_size_and_any_number_of_labels(labels: int, side: tuple[
     assert all(p.grad is not None and p.grad.isfinite().all() for p in g.parameters())
 
 
+@pytest.mark.parametrize("content", ["picture", "noise"])
+def test_fine_blocks_hear_the_label_at_half_the_resolution(content: str) -> None:
+    g = made(labels=2, fine=2, content=content)
+    sides = []
+    for block in g.fine:
+        block.register_forward_hook(lambda module, inputs, output: sides.append(output.shape[-1]))
+    x, label = content_of(g), torch.tensor([0, 1])
+    before = g(x, label)
+    assert sides == [16, 16]
+    with torch.no_grad():  # all that hears the label, but for the fine blocks, is made deaf
+        for name, module in g.named_modules():
+            if isinstance(module, blocks.ConditionedNorm) and not name.startswith("fine"):
+                module.to_scale_shift.weight.zero_()
+    assert not torch.allclose(g(x, label), before)
+    assert (g(x, label) - g(x, 1 - label)).abs().max() > 1e-3
+    del g.fine[:]
+    torch.testing.assert_close(g(x, label), g(x, 1 - label))
+
+
 @pytest.mark.parametrize("labels", [2, 13, 0])
 @pytest.mark.parametrize("size", [28, 32, 64, 96, 128])
 def test_noise_of_any_size_and_any_number_of_labels(labels: int, size: int) -> None:
@@ -125,7 +144,7 @@ def test_no_checkerboard(norm: str, patch: int, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("content", ["picture", "noise"])
 @pytest.mark.parametrize("bf16", [False, True])
 def test_channels_last_is_kept_through_the_body(norm: str, content: str, bf16: bool) -> None:
-    g = made(norm=norm, content=content, labels=2).to(memory_format=torch.channels_last)
+    g = made(norm=norm, content=content, labels=2, fine=1).to(memory_format=torch.channels_last)
     kept = {}
 
     def look(name: str):  # type: ignore[no-untyped-def]
