@@ -137,13 +137,17 @@ class Objective(Settings):
 
 
 class OptimizerSettings(Settings):
-    """Adam for both networks; the rate is held, then lowered in a straight line."""
+    """One kind for all networks; the rate is held, then lowered in a straight line."""
 
+    kind: Literal["adam", "rmsprop"] = "adam"
     generator_lr: float = Field(3e-4, gt=0)
     critic_lr: float = Field(6e-4, gt=0)
     info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
-    betas: tuple[float, float] = (0.5, 0.99)
+    betas: tuple[float, float] = Field((0.5, 0.99), description="Adam's; RMSprop has none")
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
+    clip_weights: float | None = Field(
+        None, gt=0, description="after each of its steps the critic's weights are cut to +- this (WGAN)"
+    )
     hold: float = Field(0.5, ge=0, le=1, description="share of the steps at the full rate")
     final: float = Field(0.05, ge=0, le=1, description="rate at the last step, as a share of the full one")
 
@@ -236,6 +240,7 @@ class Recipe(Settings):
                         "patch_labels": labels_known,
                         "code_size": self.generator.code_size,
                         "channels": self.generator.channels,
+                        "size": self.data.size,
                     },
                 },
             )

@@ -51,8 +51,38 @@ def dragan(
         spread: how far around the data, in standard deviations of the batch.
     """
     x_hat = x_real + (1 - uniform_a_picture) * spread * x_real.std() * uniform_like_x
-    norm = (_squared_gradient_norm(critic, enter(x_hat), y_real) + 1e-12).sqrt()  # the root has no slope at 0
-    return lambda_ * (norm - 1).square().mean()
+    return lambda_ * _squared_distance_to_slope_1(critic, enter(x_hat), y_real).mean()
+
+
+def gradient_penalty(
+    critic: Score,
+    enter: Enter,
+    x_real: Tensor,
+    x_fake: Tensor,
+    y_real: Tensor | None,
+    uniform_a_picture: Tensor,
+    *,
+    lambda_: float = 10.0,
+) -> Tensor:
+    """lambda E (||grad D(x_hat)|| - 1)^2 between reals and fakes (WGAN-GP, Gulrajani et al. 2017, eq. 3).
+
+    x_hat = a x_real + (1 - a) x_fake, with a ~ U(0, 1) a picture, scored for the label of the real.
+
+    Args:
+        critic, enter: see the top of this file. A critic that normalises over the batch mixes pictures: not under this.
+        x_real: (B, C, H, W).
+        x_fake: (B, C, H, W), fake i of the same label as real i; detached.
+        y_real: (B,) or None.
+        uniform_a_picture: a, (B, 1, 1, 1).
+        lambda_: weight.
+    """
+    x_hat = uniform_a_picture * x_real + (1 - uniform_a_picture) * x_fake.detach()
+    return lambda_ * _squared_distance_to_slope_1(critic, enter(x_hat), y_real).mean()
+
+
+def _squared_distance_to_slope_1(critic: Score, seen: Tensor, label: Tensor | None) -> Tensor:
+    norm = (_squared_gradient_norm(critic, seen, label) + 1e-12).sqrt()  # the root has no slope at 0
+    return (norm - 1).square()
 
 
 def _squared_gradient_norm(critic: Score, seen: Tensor, label: Tensor | None) -> Tensor:

@@ -20,14 +20,14 @@ from domainxfer.errors import UsageError
 
 
 def simgan_generator(
-    real_patches: Tensor, fake_patches: Tensor, y_target: Tensor | None, *, groups: bool = True, centre: bool = True
+    real_patches: Tensor, fake_patches: Tensor, y_real: Tensor | None, *, groups: bool = True, centre: bool = True
 ) -> Tensor:
     """Cosine generator loss, in [0, 2]; the real side is detached.
 
     Args:
         real_patches: (B, P) scores of reals.
         fake_patches: (B, P) scores of fakes, fake i of the same label as real i.
-        y_target: (B,) those labels, or None.
+        y_real: (B,) those labels, or None where labels are unknown.
         groups: False keeps only the term of the whole batch.
         centre: take the batch's mean score off first.
     """
@@ -36,21 +36,19 @@ def simgan_generator(
     if not groups:
         return whole
     terms = []
-    for r, f in _label_groups(real, fake, y_target):
+    for r, f in _label_groups(real, fake, y_real):
         terms.append((1 - _cosine(f.mean(0, keepdim=True), r)).mean())
         terms.append((1 - _cosine(f, r.mean(0, keepdim=True))).mean())
     return 0.5 * (torch.stack(terms).mean() + whole) if terms else whole
 
 
-def simgan_critic(
-    real_patches: Tensor, fake_patches: Tensor, y_target: Tensor | None, *, centre: bool = True
-) -> Tensor:
+def simgan_critic(real_patches: Tensor, fake_patches: Tensor, y_real: Tensor | None, *, centre: bool = True) -> Tensor:
     """Cosine critic loss, in [0, 2]: pushes reals and fakes of a label to right angles or beyond.
 
     Arguments as in `simgan_generator`. With no group of two pictures, the whole batch is one group.
     """
     real, fake = _prepared(real_patches, fake_patches, centre)
-    pairs = _label_groups(real, fake, y_target) or [(real, fake)]
+    pairs = _label_groups(real, fake, y_real) or [(real, fake)]
     terms = [
         F.relu(_cosine(f, r.mean(0, keepdim=True))).mean() + F.relu(_cosine(r, f.mean(0, keepdim=True))).mean()
         for r, f in pairs

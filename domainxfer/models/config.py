@@ -1,5 +1,6 @@
 """What a network is made of: the settings that rebuild it. Imports no torch, so recipes and help stay fast."""
 
+from math import prod
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,6 +13,46 @@ class Settings(BaseModel):
     """Frozen settings in which an unknown name is an error, not a surprise."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Layer(Settings):
+    """One layer of a network that is written down as a list: the map, then its normalisation, then its activation."""
+
+    kind: Literal["linear", "down", "up"] = Field(
+        description="linear: fully connected; down: convolution; up: transposed convolution"
+    )
+    out: int = Field(ge=1, description="channels it makes; numbers, where linear")
+    kernel: int = Field(4, ge=1, description="side of the kernel, px")
+    stride: int = Field(2, ge=1)
+    pad: int = Field(1, ge=0)
+    extra: int = Field(0, ge=0, description="output padding of a transposed convolution")
+    norm: Literal["none", "batch", "instance"] = "none"
+    act: Literal["none", "relu", "leaky", "tanh", "sigmoid"] = Field("none", description="leaky: slope .2 below 0")
+
+    def side_after(self, side: int) -> int:
+        """Side of the picture that it makes of one of ``side`` px; 1 where linear.
+
+        (n - 1) s - 2p + m + op for a transposed convolution, floor((n + 2p - m) / s) + 1 for a convolution.
+        """
+        if self.kind == "linear":
+            return 1
+        if self.kind == "up":
+            return (side - 1) * self.stride - 2 * self.pad + self.kernel + self.extra
+        return (side + 2 * self.pad - self.kernel) // self.stride + 1
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Layer":
+        if self.kind == "linear" and self.norm == "instance":
+            raise ValueError("norm: instance normalisation needs places; a linear layer has none")
+        return self
+
+
+def shape_after(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """(C, H, W) that the layers, one after the other, make of square pictures (C, H, W); (N, 1, 1) where linear."""
+    for layer in layers:
+        side = layer.side_after(shape[1])
+        shape = (layer.out, side, side)
+    return shape
 
 
 class GeneratorConfig(Settings):
@@ -38,6 +79,15 @@ class GeneratorConfig(Settings):
         4, ge=0, le=6, description="levels of the picture's own detail that output 'change' may weaken or strengthen"
     )
     noise_size: int = Field(128, ge=1, description="length of the noise vector, where content is noise")
+    noise: Literal["normal", "uniform"] = Field("normal", description="N(0, 1), or U(-1, 1)")
+    layers: tuple[Layer, ...] = Field(
+        (), description="for content noise: the whole network, layer by layer, in place of the blocks"
+    )
+
+    @property
+    def noise_kind(self) -> str:
+        """What `draws.per_position` calls the noise."""
+        return "normal" if self.noise == "normal" else "symmetric"
 
     @model_validator(mode="after")
     def _possible(self) -> "GeneratorConfig":
@@ -45,9 +95,23 @@ class GeneratorConfig(Settings):
             raise ValueError("labels: one label says nothing; use 0 (none) or at least 2")
         if self.content == "noise" and self.output == "change":
             raise ValueError("output: 'change' needs a picture to change; noise content has output 'plain'")
-        if self.size % self.patch:
+        if self.layers:
+            self._check_layers()
+        elif self.size % self.patch:
             raise ValueError(f"size: {self.size} is not a multiple of patch {self.patch}")
         return self
+
+    def _check_layers(self) -> None:
+        if self.content != "noise":
+            raise ValueError("layers: they make pictures of noise; a picture as content is translated by blocks")
+        last, picture = self.layers[-1], (self.channels, self.size, self.size)
+        made = shape_after(self.layers, (1, 1, 1))
+        if last.kind == "linear" and last.out != prod(picture):
+            raise ValueError(f"layers: the last makes {last.out} numbers; a picture of this size has {prod(picture)}")
+        if last.kind != "linear" and made != picture:
+            raise ValueError(f"layers: they make pictures of (C, H, W) {made}; {picture} is wanted")
+        if last.act not in ("tanh", "sigmoid"):
+            raise ValueError("layers: the last needs act tanh or sigmoid, which bound its pictures")
 
 
 class CriticConfig(Settings):
@@ -69,12 +133,36 @@ class CriticConfig(Settings):
         description="instance: features normalised over the picture, first and last level apart; "
         "spectral: each layer's gain bounded; none: neither, penalties alone",
     )
+    size: int = Field(64, ge=8, description="side of the training pictures, px; only layers depend on it")
+    layers: tuple[Layer, ...] = Field((), description="the whole network, layer by layer, in place of the trunk")
+    energy: bool = Field(
+        False, description="layers are an auto-encoder, and its squared error is the energy of a picture (EBGAN)"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "CriticConfig":
+        if self.energy and not self.layers:
+            raise ValueError("energy: an auto-encoder is given by its layers")
+        if self.layers:
+            self._check_layers()
         if not self.fields or min(self.fields) < 1 or max(self.fields) > self.depth:
             raise ValueError(f"fields: each must be between 1 and depth ({self.depth})")
         return self
+
+    def _check_layers(self) -> None:
+        last, picture = self.layers[-1], (self.channels, self.size, self.size)
+        if self.energy:
+            if prod(shape_after(self.layers, picture)) != prod(picture):
+                raise ValueError(f"layers: an auto-encoder ends in the {prod(picture)} numbers of a picture")
+        elif last.act != "none":
+            raise ValueError(
+                f"layers: a critic ends in scores of any size, which {last.act} would bound; a loss that wants a "
+                "probability takes the sigmoid itself, and a Wasserstein critic must have none"
+            )
+        elif last.out != 1 or last.norm != "none":
+            raise ValueError("layers: the last makes 1 score a place, with no norm; the maps of labels are added to it")
+        elif shape_after(self.layers, picture)[1] < 1:
+            raise ValueError(f"layers: of a picture of {self.size} px nothing is left at the end")
 
 
 class ModelConfig(Settings):

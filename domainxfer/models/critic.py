@@ -92,12 +92,12 @@ class Critic(nn.Module):
             x = F.leaky_relu(x, 0.2)
             if str(level) in self.patch_heads:
                 maps = self.patch_heads[str(level)](x).float()
-                patches.append(_map_of_label(maps, label).flatten(1))
+                patches.append(map_of_label(maps, label).flatten(1))
         pooled = x.float().mean((2, 3))
         with torch.autocast(x.device.type, enabled=False):
             if self.style_head is not None:
                 scores = self.style_head(torch.cat(style, dim=1))
-                patches.append(_map_of_label(scores[:, :, None, None], label).flatten(1))
+                patches.append(map_of_label(scores[:, :, None, None], label).flatten(1))
             nothing = pooled[:, :0]
             label_logits = nothing if self.label_head is None else self.label_head(pooled)
             return View(tuple(patches), label_logits, nothing if self.code_head is None else self.code_head(pooled))
@@ -125,8 +125,8 @@ def _style(x: Tensor) -> Tensor:
     return torch.cat([mean, 0.5 * (variance + 0.01).log()], dim=1)
 
 
-def _map_of_label(maps: Tensor, label: Tensor | None) -> Tensor:
-    """(B, K, h, w), (B,) -> (B, 1, h, w); a single shared map is returned as it is."""
+def map_of_label(maps: Tensor, label: Tensor | None) -> Tensor:
+    """The maps (B, K, h, w) of labels (B,): (B, 1, h, w); a single shared map is returned as it is."""
     if maps.shape[1] == 1:
         return maps
     if label is None:

@@ -70,15 +70,16 @@ class Generator(nn.Module):
         Returns:
             Images (B, C, H, W), fp32. With output "change" they may leave [-1, 1] a little; clamp them for display.
         """
-        return self.composed(content, *self.parts(content, label, code))
+        return self.with_gains(content, label, code)[0]
 
-    def composed(self, content: Tensor, painted: Tensor, gains: Tensor) -> Tensor:
-        """The image that `parts` make; ``content`` is needed with output "change"."""
+    def with_gains(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The image as `forward` makes it, and the gains on detail in it, (B, levels, H, W), fp32; finest first."""
+        painted, gains = self._parts(content, label, code)
         if self.config.output == "plain":
-            return torch.tanh(painted)
-        return content + amplified(content, gains) + painted
+            return torch.tanh(painted), gains
+        return content + amplified(content, gains) + painted, gains
 
-    def parts(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _parts(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> tuple[Tensor, Tensor]:
         """What an image is made of, both fp32: painted colours (B, C, H, W), and gains on detail (B, levels, H, W)."""
         condition = self.condition(content, label, code)
         if isinstance(self.enter, NoiseHead):

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import explain_os_error, write_text, written_whole
 from domainxfer.models.config import FORMAT, ModelConfig
-from domainxfer.models.critic import Critic, View
-from domainxfer.models.generator import Generator
+from domainxfer.models.critic import View
+from domainxfer.models.networks import AnyCritic, AnyGenerator, new_critic, new_generator
 from domainxfer.models.precision import autocast, pays_bf16
 
 
@@ -33,7 +33,7 @@ class NetworkModel:
     `domainxfer.api.Model` adds pictures to it.
     """
 
-    def __init__(self, config: ModelConfig, generator: Generator, critic: Critic | None = None) -> None:
+    def __init__(self, config: ModelConfig, generator: AnyGenerator, critic: AnyCritic | None = None) -> None:
         self.config, self.generator, self.critic = config, generator.eval(), critic  # the critic may still be training
         self.device = torch.device("cpu")
 
@@ -84,8 +84,7 @@ class NetworkModel:
             content = content.contiguous(memory_format=torch.channels_last)
         label, code = (None if t is None else t.to(self.device) for t in (label, code))
         with autocast(self.device, pays_bf16(self.device)):
-            painted, gains = self.generator.parts(content, label, code)
-            image = self.generator.composed(content, painted, gains)
+            image, gains = self.generator.with_gains(content, label, code)
         return image.clamp(-1, 1), gains[:, :1].clamp(-1, 1) if gains.shape[1] else None
 
     @torch.inference_mode()
@@ -145,11 +144,11 @@ class NetworkModel:
         if not (folder / "config.json").exists() and (folder / "model" / "config.json").exists():
             folder = folder / "model"
         config = _read_config(folder)
-        generator = Generator(config.generator)
+        generator = new_generator(config.generator)
         load_network(generator, folder / "model.safetensors")
         judge = None
         if critic and config.critic is not None and (folder / "critic.safetensors").exists():
-            judge = Critic(config.critic).eval()
+            judge = new_critic(config.critic).eval()
             load_network(judge, folder / "critic.safetensors")
         return cls(config, generator, judge).to("cuda" if torch.cuda.is_available() else "cpu")
 

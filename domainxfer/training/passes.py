@@ -16,8 +16,9 @@ from torch import Tensor
 
 from domainxfer.datasets.batches import Batch
 from domainxfer.draws import draw, per_position
-from domainxfer.models.critic import Critic, View
-from domainxfer.models.generator import Generator
+from domainxfer.models.critic import View
+from domainxfer.models.layered import LayeredCritic
+from domainxfer.models.networks import AnyCritic, AnyGenerator
 from domainxfer.models.precision import autocast
 from domainxfer.recipe import Recipe
 from domainxfer.training.critic_input import as_critic_sees
@@ -57,8 +58,8 @@ class Pass:
 
     def __init__(
         self,
-        generator: Generator,
-        critic: Critic,
+        generator: AnyGenerator,
+        critic: AnyCritic,
         batch: Batch,
         recipe: Recipe,
         processes: Processes,
@@ -96,6 +97,12 @@ class Pass:
         """(b, code_size), uniform in [-1, 1]."""
         return self.drawn("code", "symmetric", self.recipe.generator.code_size)
 
+    @cached_property
+    def noise(self) -> Tensor:
+        """(b, noise_size), where that is the content."""
+        settings = self.recipe.generator
+        return self.drawn("noise", settings.noise_kind, settings.noise_size)
+
     # --- the generator's side ----------------------------------------------------------------------------------------
 
     @cached_property
@@ -131,8 +138,7 @@ class Pass:
     def _translated(self) -> tuple[Tensor, Tensor | None]:
         batch = self.batch
         if self.recipe.mode == "generate":
-            noise = self.drawn("noise", "normal", self.recipe.generator.noise_size)
-            return self.generate(noise, self.y_target, self.code), None
+            return self.generate(self.noise, self.y_target, self.code), None
         if not self.same:
             return self.generate(batch.x_source, self.y_target, self.code), None
         both = self.generate(
@@ -173,6 +179,12 @@ class Pass:
         with autocast(self.device, self.bf16):
             answer: View = self.critic(image, label if self.labels_known else None)
         return answer
+
+    def encodings(self, image: Tensor) -> Tensor:
+        """(b, S) what the encoder of a critic of energies makes of images."""
+        if not isinstance(self.critic, LayeredCritic):
+            raise TypeError("only a critic of layers has an encoder")
+        return self.critic.encode(image)
 
     def score(self, seen: Tensor, label: Tensor | None) -> Tensor:
         """(b,) mean patch score of each picture, in fp32, from what the critic sees of it: for gradient penalties."""

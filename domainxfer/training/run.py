@@ -17,9 +17,8 @@ from domainxfer.files import write_text
 from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.models.config import ModelConfig
-from domainxfer.models.critic import Critic
-from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
+from domainxfer.models.networks import new_critic, new_generator
 from domainxfer.models.precision import pays_bf16
 from domainxfer.recipe import Recipe, write_recipe
 from domainxfer.training import environment, samples
@@ -30,6 +29,7 @@ from domainxfer.training.logbook import LogBook
 from domainxfer.training.model_card import model_card
 from domainxfer.training.processes import Processes
 from domainxfer.training.run_folder import RunFolder
+from domainxfer.training.sensible import refuse_senseless
 from domainxfer.training.state import (
     MovingAverage,
     checkpoints,
@@ -90,11 +90,12 @@ class Run:
             )
         if recipe.mode == "translate" and processes.is_main:
             load_extractor(recipe.training.extractor)  # a misspelt one is refused before anything is written
+        refuse_senseless(recipe)
         device, precision = processes.device, recipe.training.precision
         self.bf16 = precision == "bf16" or (precision == "auto" and pays_bf16(device))
         self.memory_format = torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last
         torch.manual_seed(recipe.training.seed)
-        generator, critic = Generator(recipe.generator), Critic(recipe.critic)
+        generator, critic = new_generator(recipe.generator), new_critic(recipe.critic)
         for network in (generator, critic):
             network.to(device=device, memory_format=self.memory_format)  # type: ignore[call-overload]
             processes.same_start(network)

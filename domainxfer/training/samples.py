@@ -61,7 +61,7 @@ class NoiseSamples:
         config = model.config.generator
         self.labels, self.rows = config.labels, rows
         count = rows if self.labels else rows * 8
-        self.noise = per_position("normal", (config.noise_size,), seed, "samples", 0, list(range(count)))
+        self.noise = per_position(config.noise_kind, (config.noise_size,), seed, "samples", 0, list(range(count)))
 
     def draw(self, model: NetworkModel) -> Image.Image:
         """The grid."""

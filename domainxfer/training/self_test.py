@@ -3,13 +3,13 @@
 import torch
 
 from domainxfer.errors import DomainxferError
-from domainxfer.models.generator import Generator
+from domainxfer.models.networks import AnyGenerator
 
 DEAF = 1e-4  # mean change of the output, in the range [-1, 1], below which a condition counts as unheard
 
 
 @torch.no_grad()
-def conditioning_response(generator: Generator, seed: int = 0) -> tuple[float | None, float | None]:
+def conditioning_response(generator: AnyGenerator, seed: int = 0) -> tuple[float | None, float | None]:
     """Mean absolute change of the output when only the label changes, and when only the code does.
 
     None where the generator has no labels, or no code.
@@ -29,7 +29,7 @@ def conditioning_response(generator: Generator, seed: int = 0) -> tuple[float | 
     return of_label, of_code
 
 
-def check_conditioning(generator: Generator) -> None:
+def check_conditioning(generator: AnyGenerator) -> None:
     """Refuse to train a generator whose output does not depend on its label or code.
 
     Raises:

@@ -38,6 +38,8 @@ class MovingAverage:
         """Move towards the network's weights of this step."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), 1 - decay)
+        for kept, now in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(now)  # BatchNorm's statistics, averages themselves
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:

@@ -9,16 +9,16 @@ reach its label and code heads, so one backward gives both their gradients. With
 is a pass of its own. Where labels are known, the label head learns from reals alone unless the recipe says otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from domainxfer.datasets.batches import Batch
 from domainxfer.errors import UsageError
-from domainxfer.models.critic import Critic, View
-from domainxfer.models.generator import Generator
-from domainxfer.recipe import Recipe
+from domainxfer.models.critic import View
+from domainxfer.models.networks import AnyCritic, AnyGenerator
+from domainxfer.recipe import OptimizerSettings, Recipe
 from domainxfer.training.passes import Pass, Scope
 from domainxfer.training.processes import Processes
 from domainxfer.training.terms import Phase, Term, build_terms
@@ -36,17 +36,16 @@ class Stepper:
     """
 
     def __init__(
-        self, generator: Generator, critic: Critic, recipe: Recipe, processes: Processes, *, bf16: bool
+        self, generator: AnyGenerator, critic: AnyCritic, recipe: Recipe, processes: Processes, *, bf16: bool
     ) -> None:
         self.generator, self.critic, self.recipe = generator, critic, recipe
         self.processes, self.bf16 = processes, bf16
         self.terms: dict[Phase, list[Term]] = build_terms(recipe.objective)
         self._refuse_what_no_pass_has()
         settings = recipe.optimizer
-        adam = {"betas": settings.betas, "fused": True}
-        self.optimizers = {
-            "generator": torch.optim.Adam(generator.parameters(), settings.generator_lr, **adam),  # type: ignore[arg-type]
-            "critic": torch.optim.Adam(critic.parameters(), settings.critic_lr, **adam),  # type: ignore[arg-type]
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "generator": _optimizer(generator.parameters(), settings.generator_lr, settings),
+            "critic": _optimizer(critic.parameters(), settings.critic_lr, settings),
         }
         self.full_rates = {"generator": settings.generator_lr, "critic": settings.critic_lr}
         # A young generator's "zebra" is still a horse: taught from it, the label head unlearns what the reals taught it
@@ -56,7 +55,7 @@ class Stepper:
         self.info_apart = settings.info_lr is not None and bool(self.terms["info"])
         if settings.info_lr is not None:
             players = [*generator.parameters(), *critic.info_parameters(label=self.fakes_teach_labels)]
-            self.optimizers["info"] = torch.optim.Adam(players, settings.info_lr, **adam)  # type: ignore[arg-type]
+            self.optimizers["info"] = _optimizer(players, settings.info_lr, settings)
             self.full_rates["info"] = settings.info_lr
 
     @property
@@ -91,12 +90,17 @@ class Stepper:
                 missing: set[str] = set()
                 if self.recipe.mode == "generate":
                     missing |= term.needs & {"x_source", "y_source", "x_same", "x_cycle"}
+                else:
+                    missing |= term.needs & {"noise"}
+                if not self.recipe.critic.energy:
+                    missing |= term.needs & {"fake_encodings"}
                 if phase == "info" and apart:
                     missing |= {name for name in term.needs if name.startswith("real_")}
                 if missing:
                     raise UsageError(
                         f"objective.{phase}.{term.name} asks for {', '.join(sorted(missing))}, which this run has not: "
-                        "noise has no source, and a separate info phase (info_lr) no view of the reals"
+                        "noise has no source, translation no noise, only a critic of energies has encodings, and a "
+                        "separate info phase (info_lr) no view of the reals"
                     )
 
     # --- the phases --------------------------------------------------------------------------------------------------
@@ -159,9 +163,11 @@ class Stepper:
                 "y_source": lambda: batch.y_source,
                 "y_target": lambda: p.y_target,
                 "code": lambda: p.code,
+                "noise": lambda: p.noise,
                 "x_fake": lambda: x_fake,
                 "x_same": lambda: p.x_same,
                 "x_cycle": lambda: p.x_cycle,
+                "fake_encodings": lambda: p.encodings(x_fake),
                 "real_patches": lambda: made["real"].patches,
                 "fake_patches": lambda: made["fake"].patches,
                 "real_label_logits": lambda: made["real"].label_logits,
@@ -204,12 +210,23 @@ class Stepper:
                 nn.utils.clip_grad_norm_(parameters, self.recipe.optimizer.clip)
         for player in players:
             self.optimizers[player].step()
+        limit = self.recipe.optimizer.clip_weights
+        if limit is not None and "critic" in players:
+            with torch.no_grad():
+                for parameter in self.critic.parameters():
+                    parameter.clamp_(-limit, limit)
 
     def _set_rates(self, step: int) -> None:
         share = self.recipe.optimizer.rate_at(step, self.recipe.training.steps)
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.full_rates[name] * share
+
+
+def _optimizer(parameters: Iterable[nn.Parameter], rate: float, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    if settings.kind == "rmsprop":
+        return torch.optim.RMSprop(parameters, rate)
+    return torch.optim.Adam(parameters, rate, betas=settings.betas, fused=True)
 
 
 class _Gathered(Scope):

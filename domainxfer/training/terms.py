@@ -14,7 +14,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from domainxfer.errors import UsageError, did_you_mean
-from domainxfer.losses import adversarial, cycle, info, penalties, simgan
+from domainxfer.losses import adversarial, cycle, energy, info, penalties, simgan
 from domainxfer.recipe import Objective, TermSettings
 
 Phase = Literal["critic", "generator", "info"]
@@ -24,18 +24,30 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
         "lsgan": adversarial.lsgan_critic,
         "hinge": adversarial.hinge_critic,
         "nonsaturating": adversarial.nonsaturating_critic,
+        "wasserstein": adversarial.wasserstein_critic,
+        "relativistic_average": adversarial.relativistic_average_critic,
         "r3gan": adversarial.r3gan_critic,
+        "softmax": adversarial.softmax_critic,
+        "ebgan": energy.ebgan_critic,
         "simgan": simgan.simgan_critic,
         "label_real": info.label_real,
         "r1": penalties.r1,
         "r2": penalties.r2,
         "dragan": penalties.dragan,
+        "gradient_penalty": penalties.gradient_penalty,
     },
     "generator": {
         "lsgan": adversarial.lsgan_generator,
         "hinge": adversarial.hinge_generator,
         "nonsaturating": adversarial.nonsaturating_generator,
+        "minimax": adversarial.minimax_generator,
+        "wasserstein": adversarial.wasserstein_generator,
+        "relativistic_average": adversarial.relativistic_average_generator,
         "r3gan": adversarial.r3gan_generator,
+        "softmax": adversarial.softmax_generator,
+        "ebgan": energy.ebgan_generator,
+        "pulling_away": energy.pulling_away,
+        "mode_seeking": energy.mode_seeking,
         "simgan": simgan.simgan_generator,
         "cycle": cycle.cycle,
         "identity": cycle.identity,
@@ -45,8 +57,8 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
 
 PATCHES = frozenset({"real_patches", "fake_patches"})
 OF_A_VIEW = PATCHES | {"real_label_logits", "fake_label_logits", "fake_code", "real_code"}
-OF_THE_BATCH = frozenset({"x_real", "y_real", "x_source", "y_source", "y_target", "code"})
-OF_THE_GENERATOR = frozenset({"x_fake", "x_same", "x_cycle"})
+OF_THE_BATCH = frozenset({"x_real", "y_real", "x_source", "y_source", "y_target", "code", "noise"})
+OF_THE_GENERATOR = frozenset({"x_fake", "x_same", "x_cycle", "fake_encodings"})
 OF_A_PENALTY = frozenset({"critic", "enter", "uniform_like_x", "uniform_a_picture"})
 NEEDS = OF_A_VIEW | OF_THE_BATCH | OF_THE_GENERATOR | OF_A_PENALTY
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from domainxfer.losses.penalties import dragan, r1, r2
+from domainxfer.losses.penalties import dragan, gradient_penalty, r1, r2
 
 SHAPE = (3, 2, 4, 5)
 
@@ -15,6 +15,11 @@ SHAPE = (3, 2, 4, 5)
 @pytest.fixture
 def x() -> Tensor:
     return torch.from_numpy(np.random.default_rng(5).normal(0, 1, SHAPE))
+
+
+@pytest.fixture
+def fake() -> Tensor:
+    return torch.from_numpy(np.random.default_rng(9).normal(0.5, 2, SHAPE))
 
 
 @pytest.fixture
@@ -99,7 +104,76 @@ def test_dragan_survives_a_critic_without_slope(x: Tensor) -> None:
     assert w.grad.isfinite().all()
 
 
-def test_gradients_for_the_critics_weights(x: Tensor, w: Tensor) -> None:
+def test_gradient_penalty_of_a_linear_critic(x: Tensor, fake: Tensor, w: Tensor) -> None:
+    norm = float(np.sqrt((w.detach().numpy() ** 2).sum()))
+    a = uniforms()[1]
+    for weight in (1.0, 10.0):
+        value = gradient_penalty(linear(w), same, x, fake, None, a, lambda_=weight)
+        assert float(value.detach()) == pytest.approx(weight * (norm - 1) ** 2, rel=1e-9)
+    (gradient,) = torch.autograd.grad(value, w)
+    torch.testing.assert_close(gradient, 10 * 2 * (norm - 1) * w.detach() / norm)
+    assert float(gradient_penalty(linear(w), same, x, fake, None, a).detach()) == float(value.detach())
+
+
+def test_gradient_penalty_of_a_quadratic_critic(x: Tensor, fake: Tensor) -> None:
+    """D = ||x||^2 / 2 has the slope ||x_hat||: another at each place between real and fake."""
+    a = uniforms()[1]
+    total = 0.0
+    for i in range(SHAPE[0]):
+        share = float(a[i])
+        pairs = zip(x[i].ravel().tolist(), fake[i].ravel().tolist(), strict=True)
+        total += (sum((share * r + (1 - share) * f) ** 2 for r, f in pairs) ** 0.5 - 1) ** 2
+    half_square = lambda x, label: 0.5 * x.square().flatten(1).sum(1)
+    value = gradient_penalty(half_square, same, x, fake, None, a, lambda_=1.0)
+    assert float(value.detach()) == pytest.approx(total / SHAPE[0], rel=1e-9)
+
+
+def test_gradient_penalty_looks_between_reals_and_fakes_in_pixels(x: Tensor, fake: Tensor, w: Tensor) -> None:
+    seen: list[Tensor] = []
+
+    def enter(x_hat: Tensor) -> Tensor:
+        seen.append(x_hat)
+        return 10 * x_hat
+
+    a = uniforms()[1]
+    for places in (a, torch.ones_like(a), torch.zeros_like(a)):
+        gradient_penalty(linear(w), enter, x, fake, None, places)
+    for i in range(SHAPE[0]):
+        expected = float(a[i]) * x[i].numpy() + (1 - float(a[i])) * fake[i].numpy()
+        np.testing.assert_allclose(seen[0][i].numpy(), expected, rtol=1e-9)
+    torch.testing.assert_close(seen[1], x)
+    torch.testing.assert_close(seen[2], fake)
+    louder = gradient_penalty(lambda x, label: 10 * linear(w)(x, label), same, x, fake, None, a)
+    as_seen = gradient_penalty(linear(w), enter, x, fake, None, a)
+    norm = float(w.detach().square().sum().sqrt())
+    assert float(louder.detach()) == pytest.approx(10 * (10 * norm - 1) ** 2, rel=1e-9)
+    assert float(as_seen.detach()) == pytest.approx(10 * (norm - 1) ** 2, rel=1e-9)
+
+
+def test_gradient_penalty_keeps_the_generators_graph_out(x: Tensor, fake: Tensor, w: Tensor) -> None:
+    made = fake.clone().requires_grad_()
+    seen: list[Tensor] = []
+
+    def enter(x_hat: Tensor) -> Tensor:
+        seen.append(x_hat)
+        return x_hat
+
+    quadratic = lambda x, label: (x.square() * w).flatten(1).sum(1)
+    gradient_penalty(quadratic, enter, x, 2 * made, None, uniforms()[1]).backward()
+    assert made.grad is None
+    assert not seen[0].requires_grad
+    assert w.grad.abs().sum() > 0
+
+
+def test_gradient_penalty_survives_a_critic_without_slope(x: Tensor, fake: Tensor) -> None:
+    w = torch.zeros(SHAPE[1:], dtype=torch.float64, requires_grad=True)
+    value = gradient_penalty(linear(w), same, x, fake, None, uniforms()[1])
+    value.backward()
+    assert float(value.detach()) == pytest.approx(10, abs=1e-4)
+    assert w.grad.isfinite().all()
+
+
+def test_gradients_for_the_critics_weights(x: Tensor, fake: Tensor, w: Tensor) -> None:
     """A critic that is not linear in x: the penalty's own gradient needs the second derivative."""
 
     def critic_of(w: Tensor) -> Callable[[Tensor, Tensor | None], Tensor]:
@@ -109,9 +183,10 @@ def test_gradients_for_the_critics_weights(x: Tensor, w: Tensor) -> None:
     assert torch.autograd.gradcheck(lambda w: r1(critic_of(w), same, x, None), [w])
     assert torch.autograd.gradcheck(lambda w: r2(critic_of(w), same, x, None), [w])
     assert torch.autograd.gradcheck(lambda w: dragan(critic_of(w), same, x, None, u, a), [w])
+    assert torch.autograd.gradcheck(lambda w: gradient_penalty(critic_of(w), same, x, fake, None, a), [w])
 
 
-def test_each_picture_is_scored_for_its_own_label(x: Tensor) -> None:
+def test_each_picture_is_scored_for_its_own_label(x: Tensor, fake: Tensor) -> None:
     """A critic whose slope depends on the label: the mean over pictures of each one's own penalty."""
     slopes = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64)
 
@@ -124,6 +199,8 @@ def test_each_picture_is_scored_for_its_own_label(x: Tensor) -> None:
     assert float(r2(critic, same, x, label)) == pytest.approx(0.5 * size * (9 + 0 + 1) / 3)
     expected = sum((s * size**0.5 - 1) ** 2 for s in (3, 0, 1)) / 3
     assert float(dragan(critic, same, x, label, *uniforms())) == pytest.approx(expected, rel=1e-5)
+    of_the_reals = gradient_penalty(critic, same, x, fake, label, uniforms()[1], lambda_=1.0)
+    assert float(of_the_reals) == pytest.approx(expected, rel=1e-5)
 
 
 def test_nothing_flows_back_into_the_pictures(x: Tensor, w: Tensor) -> None:

@@ -7,8 +7,7 @@ import torch
 
 from domainxfer.datasets.batches import Batch, BatchSource
 from domainxfer.datasets.domain_data import DomainData
-from domainxfer.models.critic import Critic
-from domainxfer.models.generator import Generator
+from domainxfer.models.networks import new_critic, new_generator
 from domainxfer.recipe import Recipe
 from domainxfer.training.processes import Processes
 from domainxfer.training.step import Stepper
@@ -20,7 +19,7 @@ def new_stepper() -> Callable[..., Stepper]:
 
     def make(recipe: Recipe, *, seed: int = 0, bf16: bool = False) -> Stepper:
         torch.manual_seed(seed)
-        generator, critic = Generator(recipe.generator), Critic(recipe.critic)
+        generator, critic = new_generator(recipe.generator), new_critic(recipe.critic)
         return Stepper(generator, critic, recipe, Processes(cpu=True), bf16=bf16)
 
     return make

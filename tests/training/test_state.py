@@ -279,3 +279,12 @@ def test_the_module_reads_weights_only(saved: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(state_module.torch, "load", load)
     load_checkpoint(saved)
     assert asked == [True]
+
+
+def test_the_average_carries_the_statistics_of_batchnorm() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    average = MovingAverage(network, 0.9)
+    network(torch.randn(32, 3, generator=torch.Generator().manual_seed(0)) + 5)
+    average.update(network, 10)
+    assert network[1].running_mean.abs().sum() > 0
+    assert torch.equal(average.network[1].running_mean, network[1].running_mean)

@@ -1,6 +1,7 @@
 """The step, phase by phase, against the algorithm written out by hand on copies of the networks."""
 
 import copy
+import dataclasses
 import sys
 import types
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainxfer.datasets.batches import Batch
+from domainxfer.errors import UsageError
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.recipe import Objective, Recipe
@@ -512,9 +514,8 @@ def test_every_term_with_any_labels(
     labels_known: bool,
 ) -> None:
     translates = labels_known and labels > 0
-    names = set(TERMS[phase])  # type: ignore[index]
-    if not translates:
-        names -= {"label_real", "cycle", "identity"}
+    names = set(TERMS[phase]) - {"pulling_away"}  # type: ignore[index]  # that one is for a critic of energies
+    names -= {"mode_seeking"} if translates else {"label_real", "cycle", "identity"}
     changes = only(**{phase: dict.fromkeys(sorted(names), 1.0)})
     recipe = tiny_recipe(
         changes | {"mode": "translate" if translates else "generate"}, labels=labels, labels_known=labels_known
@@ -547,3 +548,83 @@ def test_it_learns(tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batch
     stepper, batches = new_stepper(recipe), some_batches(recipe)
     values = [float(stepper(batches, 0)["generator/cycle"]) for _ in range(40)]
     assert values[-1] < 0.5 * values[0]
+
+
+def test_weights_are_clipped_after_the_critics_steps_alone(tiny_recipe, new_stepper, some_batches) -> None:
+    recipe = tiny_recipe({"optimizer": {"kind": "rmsprop", "clip_weights": 0.01}})
+    stepper = new_stepper(recipe)
+    assert isinstance(stepper.optimizers["critic"], torch.optim.RMSprop)
+    stepper(some_batches(recipe), 0)
+    largest = {
+        name: max(float(p.detach().abs().max()) for p in network.parameters())
+        for name, network in (("critic", stepper.critic), ("generator", stepper.generator))
+    }
+    assert largest["critic"] == pytest.approx(0.01)
+    assert largest["generator"] > 0.02
+
+
+def test_rmsprop_divides_by_the_root_mean_square(tiny_recipe, new_stepper, some_batches) -> None:
+    """The first step of RMSprop moves each weight by rate / sqrt(1 - .99), whatever its gradient is."""
+    recipe = tiny_recipe({"optimizer": {"kind": "rmsprop", "generator_lr": 1e-4}})
+    stepper = new_stepper(recipe)
+    before = [p.detach().clone() for p in stepper.generator.parameters()]
+    stepper(some_batches(recipe), 0)
+    moves = torch.cat(
+        [(a.detach() - b).abs().flatten() for a, b in zip(stepper.generator.parameters(), before, strict=True)]
+    )
+    assert float(moves.median()) == pytest.approx(1e-3, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_noise_is_of_the_kind_asked_for(kind: str, tiny_recipe, new_stepper, some_batches) -> None:
+    recipe = tiny_recipe({"mode": "generate", "generator": {"noise": kind, "noise_size": 4000}})
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    p = Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False)
+    assert float(p.noise.std()) == pytest.approx({"normal": 1.0, "uniform": 3**-0.5}[kind], rel=0.03)
+    assert (float(p.noise.abs().max()) <= 1) == (kind == "uniform")
+
+
+def test_simgan_has_one_group_where_labels_are_unknown(tiny_recipe, new_stepper, some_batches) -> None:
+    """The label that a fake was given says nothing of the real beside it."""
+    terms = {"critic": {"simgan": 1.0}, "generator": {"simgan": 1.0}}
+    for known in (True, False):
+        base = tiny_recipe({"mode": "generate", "objective": terms, "data": {"batch": 6}})
+        stepper = new_stepper(base.resolved(3, labels_known=known))
+        asked: list[Any] = []
+        term = next(t for t in stepper.terms["critic"] if t.name == "simgan")
+        spied = dataclasses.replace(
+            term, function=lambda y_real, asked=asked, **_: asked.append(y_real) or torch.zeros(())
+        )
+        stepper.terms["critic"] = [spied]
+        stepper(some_batches(stepper.recipe), 0)
+        assert (asked[0] is not None) == known
+
+
+@pytest.mark.parametrize(("term", "message"), [("mode_seeking", "noise"), ("pulling_away", "fake_encodings")])
+def test_terms_of_generation_are_refused_in_translation(term: str, message: str, tiny_recipe, new_stepper) -> None:
+    with pytest.raises(UsageError, match=f"asks for {message}"):
+        new_stepper(tiny_recipe({"objective": {"generator": {term: 1.0}}}))
+
+
+def test_an_energy_gan_with_all_its_penalties_trains(tiny_recipe, new_stepper, some_batches) -> None:
+    numbers = 3 * 16 * 16
+    layers = [{"kind": "linear", "out": 8, "act": "relu"}, {"kind": "linear", "out": numbers, "act": "tanh"}]
+    recipe = tiny_recipe(
+        {
+            "mode": "generate",
+            "data": {"size": 16},
+            "critic": {"depth": 2, "fields": [1], "size": 16, "layers": layers, "energy": True},
+            "objective": {
+                "critic": {"nonsaturating": 0, "r1": 0, "ebgan": {"margin": 1.0}},
+                "generator": {"nonsaturating": 0, "ebgan": 1.0, "pulling_away": 0.1, "mode_seeking": 0.01},
+            },
+        }
+    )
+    stepper = new_stepper(recipe)
+    before = copy.deepcopy(stepper.generator.state_dict())
+    parts = stepper(some_batches(recipe), 0)
+    assert 0 <= float(parts["generator/pulling_away"]) <= 1
+    assert float(parts["generator/mode_seeking"]) > 0
+    assert float(parts["score/real"]) < 0
+    assert any(not torch.equal(before[name], value) for name, value in stepper.generator.state_dict().items())

@@ -113,7 +113,10 @@ def test_only_what_couples_the_batch_says_so() -> None:
     coupling = {
         (phase, name) for phase, terms in TERMS.items() for name in terms if built(phase, {name: 1})[0].couples_batch
     }
-    assert coupling == {("critic", "simgan"), ("generator", "simgan")}
+    both = {
+        (phase, name) for phase in ("critic", "generator") for name in ("simgan", "relativistic_average", "softmax")
+    }
+    assert coupling == both | {("generator", "pulling_away"), ("generator", "mode_seeking")}
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------------
@@ -176,11 +179,11 @@ def test_simgan_skips_a_view_of_a_single_score(phase: str) -> None:
     term = built(phase, {"simgan": 1})[0]
     torch.manual_seed(0)
     real, fake, y = torch.randn(4, 16), torch.randn(4, 16), torch.tensor([0, 0, 1, 1])
-    have = {"real_patches": (real,), "fake_patches": (fake,), "y_target": y}
-    with_one = {"real_patches": (real, real[:, :1]), "fake_patches": (fake, fake[:, :1]), "y_target": y}
+    have = {"real_patches": (real,), "fake_patches": (fake,), "y_real": y}
+    with_one = {"real_patches": (real, real[:, :1]), "fake_patches": (fake, fake[:, :1]), "y_real": y}
     assert float(term(with_one)) == float(term(have))
     with pytest.raises(UsageError, match="says nothing"):
-        term({"real_patches": (real[:, :1],), "fake_patches": (fake[:, :1],), "y_target": y})
+        term({"real_patches": (real[:, :1],), "fake_patches": (fake[:, :1],), "y_real": y})
 
 
 def test_a_term_of_your_own_may_be_lazy_and_may_couple_the_batch(my_terms: types.ModuleType) -> None:
@@ -230,7 +233,7 @@ def test_what_a_term_needs_is_asked_for_in_an_order_that_does_not_depend_on_the_
             return super().__getitem__(name)
 
     scores = (torch.rand(4, 9),)
-    have = Have(real_patches=scores, fake_patches=scores, y_target=torch.tensor([0, 0, 1, 1]))
+    have = Have(real_patches=scores, fake_patches=scores, y_real=torch.tensor([0, 0, 1, 1]))
     for term in build_terms(Objective.model_validate({"generator": {"simgan": 1.0}}))["generator"]:
         term(have)
     assert asked == sorted(asked)

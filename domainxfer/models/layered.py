@@ -1,0 +1,166 @@
+"""Networks that are written down as a list of layers: the classic GANs, exactly as their write-ups have them.
+
+They fit where the conditioned generator and the PatchGAN critic fit. Label and code are appended to the noise, as in
+the first conditional GANs (Mirza & Osindero 2014; InfoGAN, Chen et al. 2016). BatchNorm takes its statistics from the
+pictures of one process.
+"""
+
+from collections.abc import Callable
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from domainxfer.models.blocks import InstanceNorm
+from domainxfer.models.config import CriticConfig, GeneratorConfig, Layer, shape_after
+from domainxfer.models.critic import View, map_of_label
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky": lambda: nn.LeakyReLU(0.2),
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+class LayeredGenerator(nn.Module):
+    """G(noise, label, code) -> image, a list of layers.
+
+    Args:
+        config: with `layers`; content is noise.
+    """
+
+    multiple = 1
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.layers = built(c.layers, (c.noise_size + c.labels + c.code_size, 1, 1))
+        self.bounded_by = c.layers[-1].act
+
+    def forward(self, content: Tensor, label: Tensor | None = None, code: Tensor | None = None) -> Tensor:
+        """Make images of noise.
+
+        Args:
+            content: noise (B, noise_size).
+            label: (B,) int64; None where the generator has no labels.
+            code: (B, code_size) in [-1, 1]; None means all zeros.
+
+        Returns:
+            Images (B, C, H, W) in [-1, 1], fp32.
+        """
+        c = self.config
+        parts = [content]
+        if c.labels:
+            if label is None:
+                raise ValueError("this generator needs a label for each picture")
+            parts.append(F.one_hot(label, c.labels).to(content.dtype))
+        if c.code_size:
+            parts.append(content.new_zeros(len(content), c.code_size) if code is None else code)
+        x: Tensor = self.layers(torch.cat(parts, dim=1)[:, :, None, None]).float()
+        x = x.view(-1, c.channels, c.size, c.size)
+        return 2 * x - 1 if self.bounded_by == "sigmoid" else x  # pictures in [0, 1] in the write-up
+
+    def with_gains(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The image, and no gains: there is no picture whose detail they could change."""
+        image = self.forward(content, label, code)
+        return image, image[:, :0]
+
+
+class LayeredCritic(nn.Module):
+    """D(image) -> View, a list of layers whose last one scores.
+
+    The label and the code head stand where the score stands: each is a copy of the last layer with outputs of its own,
+    averaged over the places. With `energy` the layers are an auto-encoder; a picture's score is minus its mean squared
+    error, so that real pictures score high here too, and the heads read what the encoder makes.
+
+    Args:
+        config: with `layers`.
+    """
+
+    def __init__(self, config: CriticConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.enter = nn.Identity()
+        picture = (c.channels, c.size, c.size)
+        body = _encoder_of(c.layers, picture) if c.energy else c.layers[:-1]
+        head = Layer(kind="linear", out=1) if c.energy else c.layers[-1]
+        features = shape_after(body, picture)
+
+        def of(outputs: int) -> nn.Module | None:
+            return built((head.model_copy(update={"out": outputs}),), features) if outputs else None
+
+        self.trunk = built(body, picture)
+        self.decoder = built(c.layers[len(body) :], features) if c.energy else None
+        self.score = None if c.energy else of(c.labels if c.labels and c.patch_labels else 1)
+        self.label_head, self.code_head = of(c.labels), of(c.code_size)
+
+    def forward(self, image: Tensor, label: Tensor | None = None) -> View:
+        """Judge images (B, C, size, size) in [-1, 1] for labels (B,); see `Critic.forward`."""
+        return self.judge(self.enter(image), label)
+
+    def judge(self, seen: Tensor, label: Tensor | None = None) -> View:
+        """Judge images as they are seen, which here is as they are."""
+        x = self.trunk(seen)
+        if self.decoder is not None:
+            again = self.decoder(x).float().view(seen.shape)
+            scores = -(again - seen).square().flatten(1).mean(1, keepdim=True)
+        else:
+            assert self.score is not None
+            scores = map_of_label(_as_maps(self.score(x)), label).flatten(1)
+        logits, code = (
+            seen.new_zeros(len(seen), 0) if head is None else _as_maps(head(x)).mean((2, 3))
+            for head in (self.label_head, self.code_head)
+        )
+        return View((scores,), logits, code)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """What the layers before the score, or those of the encoder, make of images: (B, S), fp32."""
+        encoded: Tensor = self.trunk(self.enter(image)).float().flatten(1)
+        return encoded
+
+    def info_parameters(self, *, label: bool = True) -> list[nn.Parameter]:
+        """The parameters of the code head and, unless ``label`` is False, the label head."""
+        heads = (self.label_head if label else None, self.code_head)
+        return [parameter for head in heads if head is not None for parameter in head.parameters()]
+
+
+def built(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> nn.Sequential:
+    """The layers as a module for pictures of ``shape`` (C, H, W); (C, 1, 1) stands for C numbers."""
+    modules: list[nn.Module] = []
+    flat = False
+    for layer in layers:
+        bias = layer.norm == "none"
+        if layer.kind == "linear":
+            if not flat:
+                modules.append(nn.Flatten())
+            modules.append(nn.Linear(prod(shape), layer.out, bias))
+        else:
+            if flat:
+                modules.append(nn.Unflatten(1, shape))
+            sizes = (shape[0], layer.out, layer.kernel, layer.stride, layer.pad)
+            if layer.kind == "up":
+                modules.append(nn.ConvTranspose2d(*sizes, output_padding=layer.extra, bias=bias))
+            else:
+                modules.append(nn.Conv2d(*sizes, bias=bias))
+        flat = layer.kind == "linear"
+        if layer.norm == "batch":
+            modules.append(nn.BatchNorm1d(layer.out) if flat else nn.BatchNorm2d(layer.out))
+        elif layer.norm == "instance":
+            modules.append(InstanceNorm(layer.out))
+        if layer.act != "none":
+            modules.append(ACTIVATIONS[layer.act]())
+        shape = shape_after((layer,), shape)
+    return nn.Sequential(*modules)
+
+
+def _encoder_of(layers: tuple[Layer, ...], picture: tuple[int, int, int]) -> tuple[Layer, ...]:
+    """The layers of an auto-encoder up to the one that makes the fewest numbers."""
+    ends = [layers[: end + 1] for end in range(len(layers))]
+    return min(ends, key=lambda upto: prod(shape_after(upto, picture)))
+
+
+def _as_maps(x: Tensor) -> Tensor:
+    """(B, N) or (B, N, h, w) -> (B, N, h, w), fp32."""
+    return (x if x.ndim == 4 else x[:, :, None, None]).float()

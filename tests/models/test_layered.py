@@ -1,0 +1,164 @@
+"""Networks written down as layers: sizes as the formulas say, heads, energies, and the label and code they hear."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from domainxfer.models.config import CriticConfig, GeneratorConfig, Layer, shape_after
+from domainxfer.models.layered import LayeredCritic, LayeredGenerator, built
+from domainxfer.models.networks import new_critic, new_generator
+from domainxfer.presets import list_presets, load_preset
+
+UP = ({"kind": "up", "out": 8, "kernel": 4, "stride": 1, "pad": 0, "norm": "batch", "act": "relu"},)
+SMALL = {
+    "content": "noise",
+    "output": "plain",
+    "size": 8,
+    "noise_size": 5,
+    "layers": (*UP, {"kind": "up", "out": 3, "act": "tanh"}),
+}
+CRITIC = ({"kind": "down", "out": 6, "act": "leaky"}, {"kind": "down", "out": 1, "kernel": 3, "stride": 1, "pad": 0})
+
+
+def generator(**settings) -> LayeredGenerator:
+    torch.manual_seed(0)
+    return LayeredGenerator(GeneratorConfig(**{**SMALL, **settings}))
+
+
+def critic(**settings) -> LayeredCritic:
+    torch.manual_seed(0)
+    return LayeredCritic(CriticConfig(**{"size": 8, "layers": CRITIC, **settings}))
+
+
+def pictures(count: int = 4, channels: int = 3, side: int = 8) -> Tensor:
+    return 2 * torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(1)) - 1
+
+
+LAYERED = [name for name in list_presets() if "layers" in load_preset(name).get("generator", {})]
+
+
+@pytest.mark.parametrize("name", LAYERED)
+def test_every_layer_of_every_preset_has_the_size_of_the_formula(name: str) -> None:
+    settings = load_preset(name)
+    for part, start in (("generator", 1), ("critic", settings["data"]["size"])):
+        layers = tuple(Layer(**layer) for layer in settings[part]["layers"])
+        channels = settings[part]["noise_size"] if part == "generator" else settings[part]["channels"]
+        shape = (channels, start, start)
+        x = torch.zeros(2, *shape)
+        for layer in layers:
+            n, k, s, p = shape[1], layer.kernel, layer.stride, layer.pad
+            side = {"linear": 1, "up": (n - 1) * s - 2 * p + k + layer.extra, "down": (n + 2 * p - k) // s + 1}[
+                layer.kind
+            ]
+            x = built((layer,), shape)(x)
+            shape = shape_after((layer,), shape)
+            assert shape == (layer.out, side, side)
+            assert x.shape[1:] == (shape if layer.kind != "linear" else shape[:1])
+        if part == "generator":
+            assert shape[0] * shape[1] ** 2 == settings["generator"]["channels"] * settings["data"]["size"] ** 2
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        # Worked out by hand: weights and biases, and a scale and a shift a channel of BatchNorm.
+        ("mlp-gan", (10 * 512 + 2 * 512 * 512 + 3 * 2 * 512 + 512 * 784 + 784, 784 * 512 + 512 * 512 + 2 * 512 + 513)),
+        ("dcgan-28", (16 * 100 * 128 + 9 * 128 * 64 + 16 * 64 * 32 + 2 * 224 + 16 * 32 + 1, None)),
+        ("faces-patch", (None, 16 * (3 * 128 + 128 * 256 + 256 * 512 + 512) + 2 * 896 + 1)),
+    ],
+)
+def test_presets_have_as_many_weights_as_the_write_ups(name: str, parameters: tuple[int | None, int | None]) -> None:
+    settings = load_preset(name)
+    g = new_generator(GeneratorConfig(**settings["generator"]))
+    d = new_critic(CriticConfig(**settings["critic"]))
+    for network, wanted in zip((g, d), parameters, strict=True):
+        if wanted is not None:
+            assert sum(p.numel() for p in network.parameters()) == wanted
+
+
+def test_pictures_are_bounded_and_a_sigmoid_is_stretched() -> None:
+    z = torch.randn(64, 5, generator=torch.Generator().manual_seed(0)) * 20
+    layers = (*UP, {"kind": "up", "out": 3, "act": "sigmoid"})
+    for g in (generator(), generator(layers=layers)):
+        x = g(z)
+        assert x.shape == (64, 3, 8, 8)
+        assert x.abs().max() <= 1
+        assert x.min() < -0.05
+    g = generator(layers=layers)
+    torch.testing.assert_close(g(z), 2 * g.layers(z[:, :, None, None]) - 1)
+
+
+def test_label_and_code_are_heard() -> None:
+    g = generator(labels=3, code_size=2).eval()
+    z, label = torch.randn(4, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0])
+    base = g(z, label)
+    assert torch.equal(base, g(z, label, torch.zeros(4, 2)))
+    assert ((g(z, (label + 1) % 3) - base).abs().mean((1, 2, 3)) > 1e-4).all()
+    assert ((g(z, label, torch.ones(4, 2)) - base).abs().mean((1, 2, 3)) > 1e-4).all()
+    with pytest.raises(ValueError, match="needs a label"):
+        g(z)
+
+
+def test_scores_are_a_map_and_the_heads_their_means() -> None:
+    d = critic(labels=3, patch_labels=False, code_size=2)
+    view = d(pictures())
+    assert [p.shape for p in view.patches] == [(4, 2 * 2)]
+    assert view.label_logits.shape == (4, 3)
+    assert view.code.shape == (4, 2)
+    features = d.trunk(pictures())
+    torch.testing.assert_close(view.patches[0], d.score(features).flatten(1))
+    torch.testing.assert_close(view.label_logits, d.label_head(features).mean((2, 3)))
+    assert {id(p) for p in d.info_parameters()} == {
+        id(p) for head in (d.label_head, d.code_head) for p in head.parameters()
+    }
+    assert d.info_parameters(label=False) == list(d.code_head.parameters())
+
+
+def test_known_labels_have_a_map_each() -> None:
+    d = critic(labels=2)
+    x = pictures(2)
+    both = d.score(d.trunk(x))
+    view = d(x, torch.tensor([1, 0]))
+    torch.testing.assert_close(view.patches[0], torch.stack([both[0, 1], both[1, 0]]).flatten(1))
+
+
+def test_an_energy_is_the_squared_error_of_the_auto_encoder() -> None:
+    layers = [
+        {"kind": "linear", "out": n, "act": act} for n, act in ((32, "relu"), (4, "relu"), (32, "relu"), (192, "tanh"))
+    ]
+    d = critic(layers=layers, energy=True, labels=2, patch_labels=False)
+    x = pictures()
+    code = d.trunk(x)
+    assert code.shape == (4, 4), "the narrowest layer ends the encoder"
+    wanted = -(d.decoder(code).view(x.shape) - x).square().mean((1, 2, 3))
+    torch.testing.assert_close(d(x).patches[0].flatten(), wanted)
+    assert d(x).label_logits.shape == (4, 2)
+
+
+def test_a_linear_layer_may_stand_before_a_convolution() -> None:
+    layers = (Layer(kind="linear", out=12), Layer(kind="up", out=2, stride=1, pad=0))
+    network = built(layers, (3, 1, 1))
+    assert network(torch.zeros(2, 3, 1, 1)).shape == (2, 2, 4, 4)
+    assert isinstance(network[2], nn.Unflatten)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        (GeneratorConfig, {**SMALL, "size": 16}, "they make pictures of"),
+        (GeneratorConfig, {**SMALL, "content": "picture"}, "they make pictures of noise"),
+        (GeneratorConfig, {**SMALL, "layers": (*UP, {"kind": "up", "out": 3})}, "needs act tanh or sigmoid"),
+        (GeneratorConfig, {**SMALL, "layers": ({"kind": "linear", "out": 7, "act": "tanh"},)}, "7 numbers"),
+        (CriticConfig, {"size": 8, "layers": ({**CRITIC[1], "act": "sigmoid"},)}, "sigmoid would bound"),
+        (CriticConfig, {"size": 8, "layers": CRITIC[:1]}, "leaky would bound"),
+        (CriticConfig, {"size": 8, "layers": ({**CRITIC[1], "out": 2},)}, "1 score a place"),
+        (CriticConfig, {"size": 8, "layers": (*CRITIC, *CRITIC[1:], *CRITIC[1:])}, "nothing is left"),
+        (CriticConfig, {"size": 8, "energy": True, "layers": ({"kind": "linear", "out": 9},)}, "192 numbers"),
+        (CriticConfig, {"energy": True}, "given by its layers"),
+        (Layer, {"kind": "linear", "out": 2, "norm": "instance"}, "needs places"),
+    ],
+)
+def test_impossible_layers_are_refused(make, settings, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make(**settings)
