@@ -1,7 +1,8 @@
-"""What Python users import: `train()`, `load()`, and a `Model` that translates pictures.
+"""What Python users import: `train()`, `load()`, and a `Model` that translates pictures or makes them of noise.
 
 import domainxfer
 zebra = domainxfer.load("runs/horse2zebra-1").translate(image, to="zebra")
+digits = domainxfer.load("runs/mnist-1").generate(16, seed=3)
 """
 
 import functools
@@ -15,8 +16,10 @@ from PIL import Image
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.datasets.find import card_of_folder, open_data
+from domainxfer.discover import Discovered, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
+from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
 from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
@@ -59,6 +62,27 @@ class Model(NetworkModel):
         if isinstance(image, Image.Image):
             return translate_image(self, image, to, mask=mask, **options)
         return translate_images(self, image, to, mask=mask, **options)
+
+    def generate(
+        self, count: int = 1, *, label: str | int | None = None, code: Sequence[float] | None = None, seed: int = 0
+    ) -> list[Image.Image]:
+        """Make pictures of noise; picture i of a seed is the same, however many are made.
+
+        Args:
+            count: how many.
+            label: what to make: a domain's name or a label's number. None makes all labels in turn.
+            code: variation: as many values in [-1, 1] as the model's code has; None means all 0.
+            seed: of the noise.
+
+        Returns:
+            RGB pictures at the size of training, or grey ones (mode L) where the model learned grey ones.
+
+        Raises:
+            UsageError: the model translates pictures, has no such label, or another code; or ``count`` is negative.
+        """
+        if count < 0:
+            raise UsageError(f"count is {count}; there cannot be fewer than 0 pictures")
+        return PictureMaker(self, label=label, code=code, seed=seed).pictures(range(count))
 
 
 def load(path: Path | str) -> Model:
@@ -182,6 +206,44 @@ def resume(
     run.resume()
     listener.say(f"run {folder.path}, from step {run.step}")
     return _trained(run, max_seconds)
+
+
+def discover(
+    data: str, labels: int, *, runs: Path = DEFAULT_RUNS, **arguments: Any
+) -> tuple[Trained, Discovered | None]:
+    """Train on pictures without their labels, find some, and name what was found.
+
+    Args:
+        data: as for `train`; labels that it comes with are put aside, and judge at the end.
+        labels: how many to find.
+        runs: where run folders go.
+        arguments: as for `train`; the preset is that of the card, or "discover".
+
+    Returns:
+        The run, and what it found; None where the run was interrupted before its end.
+
+    Raises:
+        DomainxferError: anything that the user can mend.
+    """
+    if labels < 2:
+        raise UsageError(f"--labels {labels}: one label says nothing of a picture; ask for at least 2")
+    card = _card_meant(data, lambda text: None)
+    preset = arguments.pop("preset", None) or (card.discover if card else "discover")
+    done = train(data, runs=runs, labels=str(labels), mode="generate", preset=preset, **arguments)
+    if done.run is None or not done.outcome.finished:
+        return done, None
+    return done, name_discovered(done.run, offline=bool(arguments.get("offline")))
+
+
+def name_discovered(run: Path, *, offline: bool = False) -> Discovered:
+    """Label all pictures of a run's data with what its critic found, into ``RUN/discovered``.
+
+    Raises:
+        DomainxferError: no such run, no model yet, a run without labels to find, or its data is gone.
+    """
+    folder = find_run(run.parent, str(run))
+    recipe = read_recipe(folder.recipe)
+    return write_discovered(load(folder.path), _open(recipe, offline, lambda text: None), folder.path)
 
 
 def _trained(run: Run, max_seconds: float | None) -> Trained:
@@ -329,11 +391,11 @@ def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> 
     """
     if model is not None:
         path = named_model(model, runs)
-        return path, _loaded(str(path))
+        return path, _loaded(str(path.resolve()))
     known: set[str] = set()
     for path in [*(run.path for run in reversed(all_runs(runs))), *shipped_models().values()]:
         try:
-            found = _loaded(str(path))
+            found = _loaded(str(path.resolve()))
         except DomainxferError:
             continue  # a run that has no model yet
         if not found.config.finished or found.config.generator.content != "picture":

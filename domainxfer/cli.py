@@ -113,6 +113,38 @@ def train(
 
 
 @app.command()
+def discover(
+    data: Annotated[str, typer.Argument(help="A known data set, a folder, or a run of discover, to be named again.")],
+    labels: Annotated[int | None, typer.Option(min=1, help="How many labels to find.")] = None,
+    changes: Changes = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
+    size: Annotated[int | None, typer.Option(min=8, help="Side of the training pictures, px.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    max_time: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 2h, 90s.")] = None,
+    data_root: DataRoot = None,
+    runs: Runs = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run; a number is added.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Settings by name. [default: the data set's, or discover]")] = None,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Find labels in pictures that have none: domainxfer discover mnist --labels 10"""
+    from domainxfer.cli_discover import DiscoverCommand
+    from domainxfer.cli_train import seconds
+
+    command = DiscoverCommand(
+        changes=_settings(changes, steps=steps, size=size, seed=seed),
+        runs=runs,
+        max_seconds=None if max_time is None else seconds(max_time),
+        offline=offline,
+        cpu=cpu,
+    )
+    if labels is None:
+        raise typer.Exit(command.name_again(data))
+    raise typer.Exit(command.discover(data, labels=labels, data_root=data_root, name=name, preset=preset))
+
+
+@app.command()
 def translate(
     paths: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, or - for standard input.")],
     to: Annotated[str, typer.Option(help="Domain to translate to, or all for a contact sheet.")],
@@ -154,6 +186,42 @@ def translate(
             tiles=tiles,
         )
     )
+
+
+@app.command()
+def generate(
+    run: Annotated[str, typer.Argument(help="A run or a model that was trained with --mode generate; or latest.")],
+    label: Annotated[
+        str | None, typer.Option(help="What to make: a domain or a label's number. [default: every label]")
+    ] = None,
+    code: Annotated[str | None, typer.Option(help="Variation: numbers in [-1, 1], e.g. 0.5,-1.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise; pictures of a seed are numbered from 0.")] = 0,
+    count: Annotated[int | None, typer.Option(min=1, help="Write so many single pictures into the folder -o.")] = None,
+    interpolate: Annotated[
+        str | None, typer.Option(metavar="A,B", help="The way from picture A to picture B, along the great circle.")
+    ] = None,
+    linear: Annotated[bool, typer.Option("--linear", help="Interpolate along the straight line.")] = False,
+    steps: Annotated[int | None, typer.Option(help="Of an interpolation or a sweep. [default: 9, of a GIF 33]")] = None,
+    gif: Annotated[bool, typer.Option("--gif", help="Interpolate as an animation.")] = False,
+    add: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Pictures A and B, and that of the sum of their noise.")
+    ] = None,
+    sweep_code: Annotated[
+        bool, typer.Option("--sweep-code", help="What each value of the code does, from -1 to 1.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File or folder. [default: ./RUN_grid.png and the like]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Make pictures of noise, a grid of them unless told otherwise: domainxfer generate latest"""
+    from domainxfer.cli_generate import Wish, generate_command, two_numbers
+
+    ends, terms = two_numbers("--interpolate", interpolate), two_numbers("--add", add)
+    wish = Wish(count, ends, terms, sweep_code, linear, steps, gif)
+    numbers = _numbers(code)
+    generate_command(run, runs, wish, label=label, code=numbers, seed=seed, output=output, overwrite=overwrite)
 
 
 @app.command()

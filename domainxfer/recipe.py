@@ -106,6 +106,19 @@ def _terms(**weights: Any) -> dict[str, TermSettings]:
     return {name: TermSettings.model_validate(_weight_alone(value)) for name, value in weights.items()}
 
 
+class Looks(Settings):
+    """How far two looks at the same picture differ; asked for by terms that compare looks."""
+
+    turn: float = Field(25.0, ge=0, le=180, description="degrees, either way")
+    shear: float = Field(0.3, ge=0)
+    stretch: float = Field(1.3, ge=1, description="largest factor of width and of height, each by itself")
+    shift: float = Field(0.1, ge=0, le=0.5, description="share of the side")
+    bend: float = Field(0.1, ge=0, description="elastic, in half sides of the picture")
+    ink: float = Field(0.9, ge=0, le=1, description="bright strokes thicker or thinner, px")
+    tone: float = Field(0.3, ge=0, le=1, description="by how much brightness is lowered at most")
+    flip: bool = Field(False, description="mirrored as often as not")
+
+
 class Objective(Settings):
     """Three lists of terms; ``package.module:function`` names a term of your own."""
 
@@ -120,12 +133,13 @@ class Objective(Settings):
 
     critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
     critic_input: CriticInput = CriticInput()
+    looks: Looks = Looks()
     cycle_noise: float = Field(
         0.0, ge=0, le=1, description="noise added to x_fake on its way back, so that the cycle hides nothing in it"
     )
     label_head_learns: Literal["reals", "reals and fakes"] = Field(
         "reals",
-        description="where labels are known: from what the critic's label head learns; where they are not, always both",
+        description="from what the label head learns, where labels are known or found by looks; else from both",
     )
     critic: Terms = Field(
         default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 1.0})

@@ -61,6 +61,7 @@ class Card(_Frozen):
         bring: for a set without a source: how to bring it.
         size: the training size in pixels when none is asked for.
         recipe: overrides of the recipe's defaults.
+        discover: the preset that finds labels in it.
         parts: many-domain cards only.
     """
 
@@ -78,6 +79,7 @@ class Card(_Frozen):
     note: str = ""
     size: int = Field(default=64, ge=8)
     recipe: dict[str, Any] = {}
+    discover: str = "discover"
     parts: tuple[Part, ...] = ()
 
     @model_validator(mode="after")

@@ -1,5 +1,8 @@
 """Losses that make label and code mean something (InfoGAN, Chen et al. 2016; auxiliary labels, Odena et al. 2017)."""
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -17,3 +20,35 @@ def label_fake(fake_label_logits: Tensor, y_target: Tensor) -> Tensor:
 def code_l1(fake_code: Tensor, code: Tensor) -> Tensor:
     """E |c' - c|: how well the code head finds the code c, uniform in [-1, 1], back in the fake."""
     return F.l1_loss(fake_code, code)
+
+
+def paired_information(
+    first_look_logits: Sequence[Tensor], second_look_logits: Sequence[Tensor], *, balance: float = 1.0
+) -> Tensor:
+    """- I(y; y'), the mutual information of the labels of two looks at a picture (IIC, Ji et al. 2019, eq. 3); nats.
+
+    P = E p(x) p(x')^T over the batch, made symmetric; I = sum P_ij log(P_ij / (P_i P_j)). It is largest, log K, when
+    looks agree, each label is certain, and all are equally frequent. Averaged over the label heads.
+
+    Args:
+        first_look_logits: for each label head, (B, K).
+        second_look_logits: the same for another look at the same pictures.
+        balance: weight of the labels' own entropies, I = (H + H') balance - H(y, y'). Above 1 it is dearer to leave a
+            label unused, which plain information, once there, does not find its way out of.
+    """
+    heads = [
+        _information(a.softmax(1), b.softmax(1), balance)
+        for a, b in zip(first_look_logits, second_look_logits, strict=True)
+    ]
+    return -torch.stack(heads).mean()
+
+
+def _information(p: Tensor, q: Tensor, balance: float) -> Tensor:
+    joint = p.T @ q / len(p)
+    joint = ((joint + joint.T) / 2).clamp_min(1e-9)
+    alone = joint.sum(1)
+    return (joint * joint.log()).sum() - 2 * balance * (alone * alone.log()).sum()
+
+
+# The joint of labels is one of the whole batch: several processes must gather it first.
+paired_information.couples_batch = True  # type: ignore[attr-defined]

@@ -119,6 +119,9 @@ class CriticConfig(Settings):
 
     labels: int = Field(0, ge=0, description="label logits K")
     patch_labels: bool = Field(True, description="one patch map a label (labels known) or a single shared map")
+    extra_heads: tuple[int, ...] = Field(
+        (), description="labels of further label heads, which only teach the trunk: more labels than there are classes"
+    )
     code_size: int = Field(0, ge=0)
     channels: Literal[1, 3] = 3
     bands: bool = Field(True, description="pictures enter as bands of equal loudness, not as pixels")

@@ -31,10 +31,13 @@ class View(NamedTuple):
     """(B, K), fp32; K may be 0."""
     code: Tensor
     """Estimate of the code (B, code_size), fp32."""
+    extra_logits: tuple[Tensor, ...] = ()
+    """Logits of the extra label heads, (B, K') each, fp32."""
 
-    def detach(self) -> "View":
-        """The same answer, without gradients."""
-        return View(tuple(p.detach() for p in self.patches), self.label_logits.detach(), self.code.detach())
+    @property
+    def all_label_logits(self) -> tuple[Tensor, ...]:
+        """Those of the label head, then those of the extra ones."""
+        return (self.label_logits, *self.extra_logits)
 
 
 class Critic(nn.Module):
@@ -60,6 +63,7 @@ class Critic(nn.Module):
         self.style_head = nn.Linear(2 * sum(widths), maps) if c.style else None
         self.label_head = nn.Linear(widths[-1], c.labels) if c.labels else None
         self.code_head = nn.Linear(widths[-1], c.code_size) if c.code_size else None
+        self.extra_heads = nn.ModuleList(nn.Linear(widths[-1], labels) for labels in c.extra_heads)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 # Without normalisation layers PyTorch's default start would fade the signal 2.4-fold a layer.
@@ -100,7 +104,8 @@ class Critic(nn.Module):
                 patches.append(map_of_label(scores[:, :, None, None], label).flatten(1))
             nothing = pooled[:, :0]
             label_logits = nothing if self.label_head is None else self.label_head(pooled)
-            return View(tuple(patches), label_logits, nothing if self.code_head is None else self.code_head(pooled))
+            code = nothing if self.code_head is None else self.code_head(pooled)
+            return View(tuple(patches), label_logits, code, tuple(head(pooled) for head in self.extra_heads))
 
     def info_parameters(self, *, label: bool = True) -> list[nn.Parameter]:
         """The parameters of the code head and, unless ``label`` is False, the label head: InfoGAN's Q network."""

@@ -88,13 +88,15 @@ class LayeredCritic(nn.Module):
         head = Layer(kind="linear", out=1) if c.energy else c.layers[-1]
         features = shape_after(body, picture)
 
-        def of(outputs: int) -> nn.Module | None:
-            return built((head.model_copy(update={"out": outputs}),), features) if outputs else None
+        def of(outputs: int) -> nn.Module:
+            return built((head.model_copy(update={"out": outputs}),), features)
 
         self.trunk = built(body, picture)
         self.decoder = built(c.layers[len(body) :], features) if c.energy else None
         self.score = None if c.energy else of(c.labels if c.labels and c.patch_labels else 1)
-        self.label_head, self.code_head = of(c.labels), of(c.code_size)
+        self.label_head = of(c.labels) if c.labels else None
+        self.code_head = of(c.code_size) if c.code_size else None
+        self.extra_heads = nn.ModuleList(of(labels) for labels in c.extra_heads)
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> View:
         """Judge images (B, C, size, size) in [-1, 1] for labels (B,); see `Critic.forward`."""
@@ -113,7 +115,8 @@ class LayeredCritic(nn.Module):
             seen.new_zeros(len(seen), 0) if head is None else _as_maps(head(x)).mean((2, 3))
             for head in (self.label_head, self.code_head)
         )
-        return View((scores,), logits, code)
+        extra = tuple(_as_maps(head(x)).mean((2, 3)) for head in self.extra_heads)
+        return View((scores,), logits, code, extra)
 
     def encode(self, image: Tensor) -> Tensor:
         """What the layers before the score, or those of the encoder, make of images: (B, S), fp32."""

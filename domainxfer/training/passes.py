@@ -22,6 +22,7 @@ from domainxfer.models.networks import AnyCritic, AnyGenerator
 from domainxfer.models.precision import autocast
 from domainxfer.recipe import Recipe
 from domainxfer.training.critic_input import as_critic_sees
+from domainxfer.training.looks import NUMBERS, looked_at
 from domainxfer.training.processes import Processes
 
 
@@ -35,6 +36,10 @@ class Scope(Mapping[str, Any]):
         if name not in self._made:
             self._made[name] = self._makers[name]()
         return self._made[name]
+
+    def made(self, *names: str) -> bool:
+        """Whether all of these were asked for."""
+        return self._made.keys() >= set(names)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)
@@ -179,6 +184,16 @@ class Pass:
         with autocast(self.device, self.bf16):
             answer: View = self.critic(image, label if self.labels_known else None)
         return answer
+
+    @cached_property
+    def looks(self) -> tuple[View, View]:
+        """What D says of two looks at each real picture (`training/looks.py`)."""
+        settings = self.recipe.objective.looks
+        first, second = (
+            looked_at(self.batch.x_real, settings, self.drawn(f"{which} look", "symmetric", NUMBERS))
+            for which in ("first", "second")
+        )
+        return self._judged(first, self.y_of_reals), self._judged(second, self.y_of_reals)
 
     def encodings(self, image: Tensor) -> Tensor:
         """(b, S) what the encoder of a critic of energies makes of images."""

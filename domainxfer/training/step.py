@@ -49,9 +49,10 @@ class Stepper:
         }
         self.full_rates = {"generator": settings.generator_lr, "critic": settings.critic_lr}
         # A young generator's "zebra" is still a horse: taught from it, the label head unlearns what the reals taught it
-        # (its loss on reals stays at chance). Where labels are unknown, fakes are all there is to learn them from.
+        # (its loss on reals stays at chance). Where labels are unknown, fakes may be all there is to learn them from.
         known = recipe.critic.patch_labels
-        self.fakes_teach_labels = not known or recipe.objective.label_head_learns == "reals and fakes"
+        found_without_fakes = known or any(term.name == "paired_information" for term in self.terms["critic"])
+        self.fakes_teach_labels = not found_without_fakes or recipe.objective.label_head_learns == "reals and fakes"
         self.info_apart = settings.info_lr is not None and bool(self.terms["info"])
         if settings.info_lr is not None:
             players = [*generator.parameters(), *critic.info_parameters(label=self.fakes_teach_labels)]
@@ -107,22 +108,27 @@ class Stepper:
 
     def _critic_phase(self, p: Pass, step: int, parts: dict[str, Tensor], *, graph_is_used: bool) -> None:
         self.critic.requires_grad_(True)
-        batch = p.batch
-        real = p.view(batch.x_real, p.y_of_reals, "real, critic phase")
+
+        def x_fake() -> Tensor:
+            # The generator phase goes on with these very fakes: their graph holds the generator only, which stays put.
+            with torch.set_grad_enabled(graph_is_used):
+                return p.x_fake.detach()
+
+        def real_view() -> View:
+            return p.view(p.batch.x_real, p.y_of_reals, "real, critic phase")
+
+        scope = self._scope(p, x_fake, real_view, "fake, critic phase")
         if p.recipe.generator.code_size:
-            p.own_code = real.code.detach().clamp(-1, 1)  # already here: spares the pass a forward
-        # The generator phase goes on with these very fakes: their graph holds the generator only, which stays put here.
-        with torch.set_grad_enabled(graph_is_used):
-            x_fake = p.x_fake
-        x_fake = x_fake.detach()
-        fake = p.view(x_fake, p.y_target, "fake, critic phase")
-        total = self._total("critic", self._scope(p, x_fake, lambda: real, lambda: fake), step, parts)
+            p.own_code = scope["real_code"].detach().clamp(-1, 1)  # already here: spares the pass a forward
+        total = self._total("critic", scope, step, parts)
         self._update(("critic",), total)
-        with torch.no_grad():
-            parts["score/real"] = torch.stack([s.mean() for s in real.patches]).mean()
-            parts["score/fake"] = torch.stack([s.mean() for s in fake.patches]).mean()
-            both = [torch.cat(pair) for pair in zip(real.patches, fake.patches, strict=True)]
-            parts["score/spread"] = torch.stack([s.std() for s in both]).mean()
+        if scope.made("real_patches", "fake_patches"):
+            real, fake = scope["real_patches"], scope["fake_patches"]
+            with torch.no_grad():
+                parts["score/real"] = torch.stack([s.mean() for s in real]).mean()
+                parts["score/fake"] = torch.stack([s.mean() for s in fake]).mean()
+                both = [torch.cat(pair) for pair in zip(real, fake, strict=True)]
+                parts["score/spread"] = torch.stack([s.std() for s in both]).mean()
 
     def _generator_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
         self._freeze_critic()
@@ -131,18 +137,18 @@ class Stepper:
             with torch.no_grad():
                 return p.view(p.batch.x_real, p.y_of_reals, "real")
 
-        scope = self._scope(p, p.x_fake, real_view, lambda: p.view(p.x_fake, p.y_target, "fake"))
+        scope = self._scope(p, lambda: p.x_fake, real_view, "fake")
         total = self._total("generator", scope, step, parts)
         together = bool(self.terms["info"]) and not self.info_apart
         if together:
             total = total + self._total("info", scope, step, parts)
         self._update(("generator", "critic") if together else ("generator",), total)
-        if self.recipe.mode == "translate":
+        if self.recipe.mode == "translate" and scope.made("x_fake"):
             parts["change"] = (p.x_fake.detach() - p.batch.x_source).abs().mean()
 
     def _info_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
         self._freeze_critic()
-        scope = self._scope(p, p.x_fake, lambda: None, lambda: p.view(p.x_fake, p.y_target, "fake"))
+        scope = self._scope(p, lambda: p.x_fake, lambda: None, "fake")
         self._update(("info",), self._total("info", scope, step, parts))
 
     # --- their parts -------------------------------------------------------------------------------------------------
@@ -152,11 +158,13 @@ class Stepper:
         same = any("x_same" in term.needs for phase in phases for term in self.terms[phase])
         return Pass(self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same)
 
-    def _scope(self, p: Pass, x_fake: Tensor, real_view, fake_view) -> Scope:  # type: ignore[no-untyped-def]
-        batch, made = p.batch, Scope({"real": real_view, "fake": fake_view})
-        shape = tuple(batch.x_real.shape[1:])
-        return Scope(
+    def _scope(self, p: Pass, x_fake, real_view, which_fake: str) -> Scope:  # type: ignore[no-untyped-def]
+        """What terms may ask for; nothing is computed before one does."""
+        batch, shape = p.batch, tuple(p.batch.x_real.shape[1:])
+        scope = Scope(
             {
+                "real_view": real_view,
+                "fake_view": lambda: p.view(scope["x_fake"], p.y_target, which_fake),
                 "x_real": lambda: batch.x_real,
                 "y_real": lambda: p.y_of_reals,
                 "x_source": lambda: batch.x_source,
@@ -164,22 +172,25 @@ class Stepper:
                 "y_target": lambda: p.y_target,
                 "code": lambda: p.code,
                 "noise": lambda: p.noise,
-                "x_fake": lambda: x_fake,
+                "x_fake": x_fake,
                 "x_same": lambda: p.x_same,
                 "x_cycle": lambda: p.x_cycle,
-                "fake_encodings": lambda: p.encodings(x_fake),
-                "real_patches": lambda: made["real"].patches,
-                "fake_patches": lambda: made["fake"].patches,
-                "real_label_logits": lambda: made["real"].label_logits,
-                "fake_label_logits": lambda: made["fake"].label_logits,
-                "real_code": lambda: made["real"].code,
-                "fake_code": lambda: made["fake"].code,
+                "fake_encodings": lambda: p.encodings(scope["x_fake"]),
+                "real_patches": lambda: scope["real_view"].patches,
+                "fake_patches": lambda: scope["fake_view"].patches,
+                "real_label_logits": lambda: scope["real_view"].label_logits,
+                "fake_label_logits": lambda: scope["fake_view"].label_logits,
+                "real_code": lambda: scope["real_view"].code,
+                "fake_code": lambda: scope["fake_view"].code,
+                "first_look_logits": lambda: p.looks[0].all_label_logits,
+                "second_look_logits": lambda: p.looks[1].all_label_logits,
                 "critic": lambda: p.score,
                 "enter": lambda: self.critic.enter,
                 "uniform_like_x": lambda: p.drawn("penalty", "uniform", *shape),
                 "uniform_a_picture": lambda: p.drawn("penalty place", "uniform", 1, 1, 1),
             }
         )
+        return scope
 
     def _total(self, phase: Phase, scope: Scope, step: int, parts: dict[str, Tensor]) -> Tensor:
         total = torch.zeros((), device=self.processes.device)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from domainxfer.losses.info import code_l1, label_fake, label_real
+from domainxfer.losses.info import code_l1, label_fake, label_real, paired_information
 
 
 def cross_entropy_by_hand(logits: np.ndarray, labels: list[int]) -> float:
@@ -49,3 +49,40 @@ def test_code_loss() -> None:
     assert torch.autograd.gradcheck(lambda c: code_l1(c, code), [found.requires_grad_()])
     (gradient,) = torch.autograd.grad(code_l1(found, code), found)
     np.testing.assert_allclose(gradient.numpy(), np.sign(found.detach().numpy() - code.numpy()) / 12)
+
+
+def information_by_hand(p: np.ndarray, q: np.ndarray, balance: float) -> float:
+    """Sum over i, j of P_ij log(P_ij / (P_i P_j)^balance), term by term."""
+    count = p.shape[1]
+    joint = np.zeros((count, count))
+    for i in range(count):
+        for j in range(count):
+            joint[i, j] = sum(p[n, i] * q[n, j] + q[n, i] * p[n, j] for n in range(len(p))) / (2 * len(p))
+    alone = joint.sum(1)
+    return sum(
+        joint[i, j] * math.log(joint[i, j] / (alone[i] * alone[j]) ** balance)
+        for i in range(count)
+        for j in range(count)
+    )
+
+
+@pytest.mark.parametrize("balance", [1.0, 1.3])
+@pytest.mark.parametrize("count", [2, 5])
+def test_paired_information_is_the_mutual_information_of_the_joint(count: int, balance: float) -> None:
+    numbers = np.random.default_rng(count)
+    logits = [torch.from_numpy(numbers.normal(0, 2, (7, count))) for _ in range(4)]
+    soft = [z.softmax(1).numpy() for z in logits]
+    wanted = -0.5 * (information_by_hand(soft[0], soft[1], balance) + information_by_hand(soft[2], soft[3], balance))
+    heads = (logits[0], logits[2]), (logits[1], logits[3])
+    assert float(paired_information(*heads, balance=balance)) == pytest.approx(wanted, rel=1e-9)
+    one = [z[:3].clone().requires_grad_() for z in logits[:2]]
+    assert torch.autograd.gradcheck(lambda a, b: paired_information((a,), (b,)), one)
+
+
+def test_paired_information_is_largest_where_looks_agree_and_labels_are_even() -> None:
+    sure = 50.0 * torch.eye(4).repeat(3, 1)
+    assert float(paired_information((sure,), (sure,))) == pytest.approx(-math.log(4), abs=1e-4)
+    assert float(paired_information((sure,), (sure.roll(1, 0),))) > -math.log(4) + 0.5, "another label each time"
+    assert float(paired_information((sure,), (torch.zeros(12, 4),))) == pytest.approx(0, abs=1e-6), "independent"
+    collapsed = 50.0 * torch.eye(4)[:1].repeat(12, 1)
+    assert float(paired_information((collapsed,), (collapsed,))) == pytest.approx(0, abs=1e-4), "one label for all"

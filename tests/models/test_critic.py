@@ -124,15 +124,6 @@ def test_info_parameters_are_those_of_the_heads() -> None:
     assert {id(p) for p in d.info_parameters()} <= {id(p) for p in d.parameters()}
 
 
-def test_a_detached_view_is_the_same_answer() -> None:
-    view = made(labels=2, code_size=1)(picture(2, 3, 32, 32), torch.tensor([0, 1]))
-    still = view.detach()
-    for a, b in zip((*view.patches, *view[1:]), (*still.patches, *still[1:]), strict=True):
-        assert torch.equal(a, b)
-        assert a.requires_grad
-        assert not b.requires_grad
-
-
 def test_spectral_norm_bounds_every_convolution() -> None:
     d = made(labels=2, norm="spectral")
     with torch.no_grad():

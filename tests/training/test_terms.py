@@ -116,7 +116,8 @@ def test_only_what_couples_the_batch_says_so() -> None:
     both = {
         (phase, name) for phase in ("critic", "generator") for name in ("simgan", "relativistic_average", "softmax")
     }
-    assert coupling == both | {("generator", "pulling_away"), ("generator", "mode_seeking")}
+    alone = {("generator", "pulling_away"), ("generator", "mode_seeking"), ("critic", "paired_information")}
+    assert coupling == both | alone
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,162 @@
+"""Labels are found without help, named, and judged by a truth that took no part."""
+
+import csv
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from domainxfer.api import discover, load, name_discovered
+from domainxfer.cli import main
+from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
+from domainxfer.discover import label_pictures, write_discovered
+from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
+from domainxfer.models.critic import Critic
+from domainxfer.models.generator import Generator
+from domainxfer.models.model import NetworkModel
+
+SIDE = 16
+HUES = {"blue": (70, 70, 210), "green": (60, 190, 60), "red": (200, 60, 60)}
+TINY = {
+    "data": {"size": SIDE, "batch": 48},
+    "generator": {"width": 8, "blocks": 1, "noise_size": 8},
+    "critic": {"width": 16, "depth": 2, "fields": [1], "style": False, "extra_heads": [6], "norm": "none"},
+    # The generator has nothing to do with what is tested here, and would take most of the time.
+    "objective": {
+        "critic": {"nonsaturating": 0, "r1": 0},
+        "generator": {"nonsaturating": 0},
+        "info": {"label_fake": 0},
+    },
+    "optimizer": {"critic_lr": 5e-3},
+    "training": {"steps": 120, "log_every": 20, "sample_every": 200, "precision": "fp32"},
+}
+
+
+def drawn(hue: str, numbers: np.random.Generator) -> np.ndarray:
+    """A grainy picture of one hue, darker or brighter."""
+    colour = np.array(HUES[hue]) * numbers.uniform(0.6, 1.1)
+    return (colour + numbers.normal(0, 25, (SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def hues(tmp_path: Path) -> Path:
+    """train/SHAPE and test/SHAPE, 60 and 20 pictures each."""
+    numbers = np.random.default_rng(0)
+    for split, count in (("train", 60), ("test", 20)):
+        for hue in HUES:
+            folder = tmp_path / "hues" / split / hue
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(drawn(hue, numbers)).save(folder / f"{hue}{i:02}.png")
+    return tmp_path / "hues"
+
+
+def test_hues_are_told_apart_without_their_labels(hues: Path, tmp_path: Path) -> None:
+    done, found = discover(str(hues), 3, runs=tmp_path / "runs", changes=TINY)
+    assert found is not None
+    assert found.figures["test"].accuracy > 0.9
+    assert sum(found.counts["test"]) == 60
+    assert found.tables["test"].sum() == 60
+
+    rows = list(csv.DictReader((done.run / "discovered" / "labels.csv").open()))
+    test = [row for row in rows if row["split"] == "test"]
+    assert len(test) == 60
+    assert {row["truth"] for row in test} == set(HUES)
+    assert all(row["truth"] in row["picture"] for row in rows)
+    assert all(1 / 3 <= float(row["confidence"]) <= 1 for row in rows)
+    of_hue = {hue: Counter(row["label"] for row in test if row["truth"] == hue) for hue in HUES}
+    right = sum(labels.most_common(1)[0][1] for labels in of_hue.values())
+    assert right / len(test) == pytest.approx(found.figures["test"].accuracy)
+
+    figures = json.loads((done.run / "discovered" / "figures.json").read_text())
+    assert figures["classes"] == list(HUES)
+    assert figures["figures"]["test"]["accuracy"] == found.figures["test"].accuracy
+    for label, count in enumerate(found.counts["train"]):
+        sheet = done.run / "discovered" / f"label_{label:02}.png"
+        assert sheet.exists() == bool(count)
+    assert Image.open(done.run / "discovered" / "generated.png").width > 3 * SIDE
+
+    again = name_discovered(done.run)
+    assert again.counts == found.counts
+
+
+def tiny_model(labels: int = 3) -> NetworkModel:
+    generator = GeneratorConfig(
+        content="noise", output="plain", labels=labels, size=SIDE, width=8, blocks=1, noise_size=4
+    )
+    critic = CriticConfig(labels=labels, patch_labels=False, width=8, depth=2, fields=(1,), style=False)
+    config = ModelConfig(size=SIDE, generator=generator, critic=critic)
+    return NetworkModel(config, Generator(generator), Critic(critic))
+
+
+def some_pictures(labelled: bool = False) -> DomainData:
+    numbers = np.random.default_rng(1)
+    parts = [PictureArray(np.stack([drawn(hue, numbers) for _ in range(9)])) for hue in HUES]
+    data = DomainData("hues", tuple(HUES), tuple(parts), tuple(parts), tuple(parts))
+    return data if labelled else without_labels(data)
+
+
+def test_labels_are_the_critics_and_the_confidence_its_probability() -> None:
+    model, data = tiny_model(), some_pictures()
+    found = label_pictures(model, data, "test", batch=5)
+    whole = label_pictures(model, data, "test", batch=100)
+    np.testing.assert_array_equal(found.labels, whole.labels)
+    np.testing.assert_allclose(found.confidence, whole.confidence, atol=0.02)  # bf16
+    np.testing.assert_array_equal(found.truth, np.repeat([0, 1, 2], 9))
+
+
+def test_what_cannot_be_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="comes with its labels"):
+        write_discovered(tiny_model(), some_pictures(labelled=True), tmp_path)
+    with pytest.raises(DomainxferError, match="trained without labels"):
+        label_pictures(tiny_model(0), some_pictures(), "test")
+    model = tiny_model()
+    model.critic = None
+    with pytest.raises(DomainxferError, match="saved without its critic"):
+        write_discovered(model, some_pictures(), tmp_path)
+    assert not (tmp_path / "discovered").exists()
+
+
+def test_one_label_is_refused(hues: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at least 2"):
+        discover(str(hues), 1, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_prints_a_row_a_label(hues: Path, tmp_path: Path, monkeypatch, capfd) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["domainxfer", *arguments, "--runs", str(tmp_path / "runs")])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capfd.readouterr()
+        return code, out + err
+
+    changes = {**TINY, "training": {"steps": 2}}
+    code, text = run("discover", str(hues), "--labels", "3", "--name", "found", *settings_of(changes))
+    assert code == 0, text
+    assert "labels found, test pictures" in text
+    assert "one-to-one accuracy" in text
+    assert load(tmp_path / "runs" / "found-1").config.generator.labels == 3
+    code, again = run("discover", "found-1")
+    assert code == 0
+    assert again.splitlines()[-3:] == text.splitlines()[-3:]
+    code, text = run("discover", str(hues))
+    assert code == 2
+    assert "how many labels?" in text
+
+
+def settings_of(changes: dict, before: str = "") -> list[str]:
+    """The same as --set options."""
+    found = []
+    for name, value in changes.items():
+        path = f"{before}{name}"
+        found += settings_of(value, f"{path}.") if isinstance(value, dict) else ["--set", f"{path}={value}"]
+    return found
