@@ -195,3 +195,13 @@ def test_the_signal_does_not_fade_at_the_start() -> None:
     x = picture(8, 1, 1, 1) + picture(8, 3, 64, 64)
     spread = [float(p.detach().std()) for p in d(x).patches]
     assert min(spread) > 0.1
+
+
+def test_extra_heads_read_what_the_label_head_reads() -> None:
+    d = made(labels=3, patch_labels=False, extra_heads=(5, 7))
+    view = d(picture(2, 3, 32, 32))
+    assert [logits.shape for logits in view.all_label_logits] == [(2, 3), (2, 5), (2, 7)]
+    assert torch.equal(view.all_label_logits[0], view.label_logits)
+    view.extra_logits[1].sum().backward()
+    assert d.trunk[0].weight.grad.abs().sum() > 0
+    assert d.label_head.weight.grad is None

@@ -162,3 +162,11 @@ def test_a_linear_layer_may_stand_before_a_convolution() -> None:
 def test_impossible_layers_are_refused(make, settings, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         make(**settings)
+
+
+def test_extra_heads_are_copies_of_the_last_layer_too() -> None:
+    d = critic(labels=3, patch_labels=False, extra_heads=(5,))
+    x = pictures()
+    (extra,) = d(x).extra_logits
+    torch.testing.assert_close(extra, d.extra_heads[0](d.trunk(x)).mean((2, 3)))
+    assert d.extra_heads[0][0].weight.shape == (5, 6, 3, 3)

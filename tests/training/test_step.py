@@ -628,3 +628,38 @@ def test_an_energy_gan_with_all_its_penalties_trains(tiny_recipe, new_stepper, s
     assert float(parts["generator/mode_seeking"]) > 0
     assert float(parts["score/real"]) < 0
     assert any(not torch.equal(before[name], value) for name, value in stepper.generator.state_dict().items())
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_labels_found_by_looks_are_not_taught_by_fakes(looks: bool, tiny_recipe, new_stepper, some_batches) -> None:
+    """Only the info phase acts at step 0, and where looks are to teach the label head, it leaves that alone."""
+    terms = {
+        "critic": {"nonsaturating": 0, "r1": 0, "paired_information": {0: 0.0, 10: 1.0} if looks else 0},
+        "generator": {"nonsaturating": 0},
+        "info": {"label_fake": 1.0, "code": 0},
+    }
+    changes = {"mode": "generate", "data": {"batch": 6}, "objective": terms, "critic": {"extra_heads": [5]}}
+    stepper = new_stepper(tiny_recipe(changes, labels=3, labels_known=False))
+    head, generator = copy.deepcopy(stepper.critic.label_head), copy.deepcopy(stepper.generator)
+    parts = stepper(some_batches(stepper.recipe), 0)
+    assert "info/label_fake" in parts
+    assert not torch.equal(generator.exit.conv.weight, stepper.generator.exit.conv.weight)
+    assert torch.equal(head.weight, stepper.critic.label_head.weight) == looks
+    later = stepper(some_batches(stepper.recipe, first=10), 10)
+    assert ("critic/paired_information" in later) == looks
+    assert not torch.equal(head.weight, stepper.critic.label_head.weight)
+
+
+def test_nothing_is_computed_that_no_active_term_needs(tiny_recipe, new_stepper, some_batches, monkeypatch) -> None:
+    """A head start of the critic's label head: no fakes are made, nor judged."""
+    off = {"critic": {"nonsaturating": {0: 0, 1: 0, 2: 1}, "r1": 0}, "info": {"label_fake": {0: 0, 1: 0, 2: 1}}}
+    generator = {"nonsaturating": {0: 0, 1: 0, 2: 1}, "cycle": 0, "identity": 0}
+    stepper = new_stepper(tiny_recipe({"objective": {**off, "generator": generator}, "generator": {"code_size": 0}}))
+    made = []
+    stepper.generator.register_forward_hook(lambda *_: made.append("fake"))
+    (batch,) = some_batches(stepper.recipe)
+    parts = stepper([batch], 0)
+    assert not made
+    assert set(parts) == {"critic/label_real"}
+    stepper([batch], 2)
+    assert made
