@@ -8,6 +8,7 @@ from PIL import Image
 
 import domainxfer
 from domainxfer.api import prepare
+from domainxfer.datasets.card import load_card
 from domainxfer.errors import UsageError
 from domainxfer.presets import list_presets, load_preset
 from domainxfer.recipe import Recipe, override
@@ -48,6 +49,12 @@ def test_original_has_the_weights_of_the_write_up() -> None:
     assert (adam.betas, adam.clip) == ((0.5, 0.999), 2)
     light = override(Recipe(), load_preset("original-light")).objective.generator
     assert (light["cycle"].weight, light["identity"].weight) == (3, 0.5)
+
+
+@pytest.mark.parametrize("card", ["horse2zebra", "emoji"])
+def test_original_is_the_same_network_whatever_the_card_has(card: str) -> None:
+    recipe = override(override(Recipe(), load_card(card).recipe), load_preset("original"))
+    assert (recipe.generator.fine, recipe.generator.detail, recipe.critic.style) == (0, 0, False)
 
 
 def test_a_preset_based_on_another_says_only_what_differs() -> None:

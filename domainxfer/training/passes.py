@@ -178,7 +178,11 @@ class Pass:
     def view(self, image: Tensor, label: Tensor | None, which: str) -> View:
         """D of the image as the critic sees it, patches scored for ``label``; each ``which`` has draws of its own."""
         settings = self.recipe.objective.critic_input
-        return self._judged(as_critic_sees(image, settings, self.batch.step, self.drawn, which), label)
+        seen = as_critic_sees(image, settings, self.batch.step, self.drawn, which)
+        if which.startswith("fake") and isinstance(self.critic, LayeredCritic):
+            with self.critic.forgetting():
+                return self._judged(seen, label)
+        return self._judged(seen, label)
 
     def _judged(self, image: Tensor, label: Tensor | None) -> View:
         with autocast(self.device, self.bf16):

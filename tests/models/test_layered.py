@@ -170,3 +170,15 @@ def test_extra_heads_are_copies_of_the_last_layer_too() -> None:
     (extra,) = d(x).extra_logits
     torch.testing.assert_close(extra, d.extra_heads[0](d.trunk(x)).mean((2, 3)))
     assert d.extra_heads[0][0].weight.shape == (5, 6, 3, 3)
+
+
+def test_fakes_need_not_leave_a_mark_in_batchnorm() -> None:
+    layers = ({"kind": "down", "out": 6, "norm": "batch", "act": "leaky"}, *CRITIC[1:])
+    d = critic(layers=layers)
+    norm = d.trunk[1]
+    before = norm.running_mean.clone()
+    with d.forgetting():
+        d(pictures() + 3)
+    assert torch.equal(norm.running_mean, before)
+    d(pictures() + 3)
+    assert not torch.equal(norm.running_mean, before)

@@ -663,3 +663,17 @@ def test_nothing_is_computed_that_no_active_term_needs(tiny_recipe, new_stepper,
     assert set(parts) == {"critic/label_real"}
     stepper([batch], 2)
     assert made
+
+
+def test_batchnorm_of_a_critic_remembers_reals_alone(tiny_recipe, new_stepper, some_batches) -> None:
+    """What a trained critic normalises by must be what it sees then: pictures, not fakes of all ages."""
+    layers = [{"kind": "down", "out": 6, "norm": "batch", "act": "leaky"}, {"kind": "down", "out": 1}]
+    changes = {"mode": "generate", "critic": {"layers": layers}, "objective": {"critic": {"r1": 0}}}
+    stepper = new_stepper(tiny_recipe(changes, labels=0))
+    norm, seen = stepper.critic.trunk[1], []
+    norm.register_forward_pre_hook(lambda module, inputs: seen.append((module.momentum, inputs[0].mean((0, 2, 3)))))
+    stepper(some_batches(stepper.recipe), 0)
+    momenta = [momentum for momentum, _ in seen]
+    assert momenta == [0.1, 0.0, 0.0], "real, fake, and the fake of the generator's phase"
+    torch.testing.assert_close(norm.running_mean, 0.1 * seen[0][1].detach(), atol=1e-5, rtol=1e-4)
+    assert norm.momentum == 0.1
