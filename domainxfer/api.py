@@ -6,23 +6,20 @@ digits = domainxfer.load("runs/mnist-1").generate(16, seed=3)
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, Unpack, overload
+from typing import Any, Unpack, overload
 
 from PIL import Image
 
-from domainxfer.datasets.card import Card, list_cards, load_card
-from domainxfer.datasets.domain_data import DomainData
-from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.discover import Discovered, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
-from domainxfer.presets import load_preset
-from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
+from domainxfer.prepare import RunOptions, card_meant, open_pictures, prepare
+from domainxfer.recipe import Recipe, override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.processes import Processes
@@ -112,29 +109,6 @@ class Trained:
         return load(self.run)
 
 
-class RunOptions(TypedDict, total=False):
-    """What may be said of a new run, beside its data."""
-
-    changes: dict[str, Any]
-    """Nested recipe settings, e.g. ``{"data": {"size": 128}}``."""
-    preset: str | None
-    """Settings by name, laid over the card's recipe: see `domainxfer.presets`."""
-    recipe_file: Path | None
-    """A recipe.yaml to start from in place of the card's."""
-    data_root: Path | None
-    """Where the card's pictures are looked for first."""
-    names: dict[str, str]
-    """Folder or letter -> domain name."""
-    mode: str | None
-    """"translate" or "generate"; None takes the card's."""
-    labels: str | None
-    """"known", "none" or a number to discover; None: known for translation, none for generation."""
-    init_from: Path | str | None
-    """A model or run to fine-tune; its network sizes are taken over."""
-    offline: bool
-    """Never download."""
-
-
 def train(
     data: str,
     *,
@@ -201,7 +175,7 @@ def resume(
     folder = _run_meant(runs, name)
     recipe = override(read_recipe(folder.recipe), changes or {})
     _refuse_new_sizes(read_recipe(folder.recipe), recipe)
-    pictures = _open(recipe, offline, listener.say)
+    pictures = open_pictures(recipe, offline, listener.say)
     run = Run(recipe, pictures, Processes(cpu=cpu), folder, listener)
     run.resume()
     listener.say(f"run {folder.path}, from step {run.step}")
@@ -227,7 +201,7 @@ def discover(
     """
     if labels < 2:
         raise UsageError(f"--labels {labels}: one label says nothing of a picture; ask for at least 2")
-    card = _card_meant(data, lambda text: None)
+    card = card_meant(data, lambda text: None)
     preset = arguments.pop("preset", None) or (card.discover if card else "discover")
     done = train(data, runs=runs, labels=str(labels), mode="generate", preset=preset, **arguments)
     if done.run is None or not done.outcome.finished:
@@ -243,7 +217,7 @@ def name_discovered(run: Path, *, offline: bool = False) -> Discovered:
     """
     folder = find_run(run.parent, str(run))
     recipe = read_recipe(folder.recipe)
-    return write_discovered(load(folder.path), _open(recipe, offline, lambda text: None), folder.path)
+    return write_discovered(load(folder.path), open_pictures(recipe, offline, lambda text: None), folder.path)
 
 
 def _trained(run: Run, max_seconds: float | None) -> Trained:
@@ -268,86 +242,8 @@ def dry_run(
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
 
-def prepare(
-    data: str, say: Callable[[str], None], tune: NetworkModel | None = None, **options: Unpack[RunOptions]
-) -> tuple[Recipe, DomainData]:
-    """The resolved recipe of a run and its pictures.
-
-    Args:
-        data: as for `train`.
-        say: told what is worth reading.
-        tune: the model to begin with, whose network sizes the recipe then has.
-        options: `RunOptions`.
-    """
-    card, file, root = _card_meant(data, say), options.get("recipe_file"), options.get("data_root")
-    base = read_recipe(file) if file else _recipe_of(card)
-    if preset := options.get("preset"):
-        base = override(base, load_preset(preset))
-    if tune is not None:
-        base = override(base, _sizes_of(tune))
-    mode = options.get("mode") or base.mode
-    source = SourceSettings(
-        data=data if card and data == card.name else _absolute(data),
-        data_root=str(root.absolute()) if root else None,
-        names=options.get("names") or (card.names if card else {}),
-        labels=options.get("labels") or ("known" if mode == "translate" else "none"),
-    )
-    fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
-    recipe = override(override(base, options.get("changes") or {}), fixed)
-    pictures = _open(recipe, options.get("offline", False), say)
-    known = source.labels == "known"
-    count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
-    return recipe.resolved(count, labels_known=known), pictures
-
-
 def _model_to_tune(init_from: Path | str | None, runs: Path) -> NetworkModel | None:
     return None if init_from is None else find_model(str(init_from), None, runs)[1]
-
-
-def _sizes_of(model: NetworkModel) -> dict[str, Any]:
-    config = model.config
-    sizes = {"generator": config.generator.model_dump()}
-    return sizes if config.critic is None else {**sizes, "critic": config.critic.model_dump()}
-
-
-def _open(recipe: Recipe, offline: bool, say: Any) -> DomainData:
-    source = recipe.source
-    if source.labels not in ("known", "none") and not source.labels.isdigit():
-        raise UsageError(f"--labels {source.labels}: write none, known, or a number of labels to discover")
-    if recipe.mode == "translate" and source.labels != "known":
-        raise UsageError("translation needs known labels; with --labels none or a number, add --mode generate")
-    return open_data(
-        source.data,
-        data_root=Path(source.data_root) if source.data_root else None,
-        names=source.names,
-        seed=recipe.training.seed,
-        offline=offline,
-        unlabelled=source.labels != "known",
-        allow_single=recipe.mode == "generate",
-        size=recipe.data.size,
-        on_event=say,
-    )
-
-
-def _card_meant(data: str, say: Callable[[str], None]) -> Card | None:
-    if data in list_cards():
-        return load_card(data)
-    card = card_of_folder(Path(data).expanduser().resolve())
-    if card is not None:
-        say(f"{data} is the known data set {card.name}: its recipe and the names of its domains are taken")
-    return card
-
-
-def _recipe_of(card: Card | None) -> Recipe:
-    if card is None:
-        return Recipe()
-    at_size = override(Recipe(card=card.name, mode=card.mode), {"data": {"size": card.size}})
-    return override(at_size, card.recipe)
-
-
-def _absolute(data: str) -> str:
-    folder = Path(data).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else data  # a name under a data root stays a name
 
 
 def _run_meant(runs: Path, name: str | None) -> RunFolder:

@@ -1,6 +1,5 @@
 """What `domainxfer discover` prints, and its exit code."""
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -65,4 +64,4 @@ def show_discovered(found: Discovered, console: Console) -> None:
             f"NMI {figures.nmi:.4f}  ARI {figures.ari:.4f}",
             markup=False,
         )
-    console.print(f"written to {Path(found.folder)}", markup=False, soft_wrap=True)
+    console.print(f"written to {found.folder}", markup=False, soft_wrap=True)

@@ -15,25 +15,18 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from domainxfer.draws import per_position
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import written_whole
 from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp
 from domainxfer.models.model import NetworkModel
 from domainxfer.save_picture import write_picture
-from domainxfer.training.samples import titled_grid
+from domainxfer.training.samples import noise_of, titled_grid
 
 AT_ONCE = 16
 """Pictures that go through the model together, always as many: another number would round differently."""
 
 SIDE = 8
 """Noise vectors of a grid: so many rows, and so many columns where there are no labels to fill them."""
-
-
-def noise_of(model: NetworkModel, seed: int, numbers: Sequence[int]) -> Tensor:
-    """The noise behind pictures of a seed, (len(numbers), noise_size), of the kind the model learned from."""
-    config = model.config.generator
-    return per_position(config.noise_kind, (config.noise_size,), seed, "samples", 0, list(numbers))
 
 
 class PictureMaker:

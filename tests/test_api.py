@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 import domainxfer
-from domainxfer.api import dry_run, find_model, prepare
+from domainxfer.api import dry_run, find_model
 from domainxfer.datasets.card import load_card
 from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.prepare import prepare
 from domainxfer.recipe import Recipe
 from domainxfer.training.run import Listener
 
@@ -147,8 +148,8 @@ def test_translation_needs_labels(mine):
 
 
 def test_cards_have_recipes_that_hold_together():
-    from domainxfer.api import _recipe_of
     from domainxfer.datasets.card import list_cards, load_card
+    from domainxfer.prepare import _recipe_of
 
     for name in list_cards():
         card = load_card(name)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from domainxfer.api import discover, load, name_discovered
-from domainxfer.cli import main
+from domainxfer.api import discover, name_discovered
 from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
 from domainxfer.discover import label_pictures, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
@@ -45,7 +43,7 @@ def drawn(hue: str, numbers: np.random.Generator) -> np.ndarray:
 
 @pytest.fixture
 def hues(tmp_path: Path) -> Path:
-    """train/SHAPE and test/SHAPE, 60 and 20 pictures each."""
+    """train/HUE and test/HUE, 60 and 20 pictures each."""
     numbers = np.random.default_rng(0)
     for split, count in (("train", 60), ("test", 20)):
         for hue in HUES:
@@ -126,37 +124,3 @@ def test_one_label_is_refused(hues: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 2"):
         discover(str(hues), 1, runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
-
-
-def test_the_command_prints_a_row_a_label(hues: Path, tmp_path: Path, monkeypatch, capfd) -> None:
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["domainxfer", *arguments, "--runs", str(tmp_path / "runs")])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capfd.readouterr()
-        return code, out + err
-
-    changes = {**TINY, "training": {"steps": 2}}
-    code, text = run("discover", str(hues), "--labels", "3", "--name", "found", *settings_of(changes))
-    assert code == 0, text
-    assert "labels found, test pictures" in text
-    assert "one-to-one accuracy" in text
-    assert load(tmp_path / "runs" / "found-1").config.generator.labels == 3
-    code, again = run("discover", "found-1")
-    assert code == 0
-    assert again.splitlines()[-3:] == text.splitlines()[-3:]
-    code, text = run("discover", str(hues))
-    assert code == 2
-    assert "how many labels?" in text
-
-
-def settings_of(changes: dict, before: str = "") -> list[str]:
-    """The same as --set options."""
-    found = []
-    for name, value in changes.items():
-        path = f"{before}{name}"
-        found += settings_of(value, f"{path}.") if isinstance(value, dict) else ["--set", f"{path}={value}"]
-    return found

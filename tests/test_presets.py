@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 import domainxfer
-from domainxfer.api import prepare
 from domainxfer.datasets.card import load_card
 from domainxfer.errors import UsageError
+from domainxfer.prepare import prepare
 from domainxfer.presets import list_presets, load_preset
 from domainxfer.recipe import Recipe, override
 

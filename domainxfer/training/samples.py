@@ -1,6 +1,7 @@
 """Sample grids: always the same held-out pictures (or noise), so that progress shows."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -61,7 +62,7 @@ class NoiseSamples:
         config = model.config.generator
         self.labels, self.rows = config.labels, rows
         count = rows if self.labels else rows * 8
-        self.noise = per_position(config.noise_kind, (config.noise_size,), seed, "samples", 0, list(range(count)))
+        self.noise = noise_of(model, seed, range(count))
 
     def draw(self, model: NetworkModel) -> Image.Image:
         """The grid."""
@@ -70,6 +71,12 @@ class NoiseSamples:
         columns = [model.apply(self.noise, torch.full((self.rows,), k)).cpu() for k in range(self.labels)]
         names = model.domains or [str(k) for k in range(self.labels)]
         return titled_grid(columns, list(names))
+
+
+def noise_of(model: NetworkModel, seed: int, numbers: Sequence[int]) -> Tensor:
+    """The noise behind pictures of a seed, (len(numbers), noise_size), of the kind the model learned from."""
+    config = model.config.generator
+    return per_position(config.noise_kind, (config.noise_size,), seed, "samples", 0, list(numbers))
 
 
 def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:

@@ -1,0 +1,120 @@
+"""From what is said of a new run to its recipe and its pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from domainxfer.datasets.card import Card, list_cards, load_card
+from domainxfer.datasets.domain_data import DomainData
+from domainxfer.datasets.find import card_of_folder, open_data
+from domainxfer.errors import UsageError
+from domainxfer.models.model import NetworkModel
+from domainxfer.presets import load_preset
+from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
+
+
+class RunOptions(TypedDict, total=False):
+    """What may be said of a new run, beside its data."""
+
+    changes: dict[str, Any]
+    """Nested recipe settings, e.g. ``{"data": {"size": 128}}``."""
+    preset: str | None
+    """Settings by name, laid over the card's recipe: see `domainxfer.presets`."""
+    recipe_file: Path | None
+    """A recipe.yaml to start from in place of the card's."""
+    data_root: Path | None
+    """Where the card's pictures are looked for first."""
+    names: dict[str, str]
+    """Folder or letter -> domain name."""
+    mode: str | None
+    """"translate" or "generate"; None takes the card's."""
+    labels: str | None
+    """"known", "none" or a number to discover; None: known for translation, none for generation."""
+    init_from: Path | str | None
+    """A model or run to fine-tune; its network sizes are taken over."""
+    offline: bool
+    """Never download."""
+
+
+def prepare(
+    data: str, say: Callable[[str], None], tune: NetworkModel | None = None, **options: Unpack[RunOptions]
+) -> tuple[Recipe, DomainData]:
+    """The resolved recipe of a run and its pictures.
+
+    Args:
+        data: as for `train`.
+        say: told what is worth reading.
+        tune: the model to begin with, whose network sizes the recipe then has.
+        options: `RunOptions`.
+    """
+    card, file, root = card_meant(data, say), options.get("recipe_file"), options.get("data_root")
+    base = read_recipe(file) if file else _recipe_of(card)
+    if preset := options.get("preset"):
+        base = override(base, load_preset(preset))
+    if tune is not None:
+        base = override(base, _sizes_of(tune))
+    mode = options.get("mode") or base.mode
+    source = SourceSettings(
+        data=data if card and data == card.name else _absolute(data),
+        data_root=str(root.absolute()) if root else None,
+        names=options.get("names") or (card.names if card else {}),
+        labels=options.get("labels") or ("known" if mode == "translate" else "none"),
+    )
+    fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
+    recipe = override(override(base, options.get("changes") or {}), fixed)
+    pictures = open_pictures(recipe, options.get("offline", False), say)
+    known = source.labels == "known"
+    count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
+    return recipe.resolved(count, labels_known=known), pictures
+
+
+def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> DomainData:
+    """The pictures that a recipe was made for.
+
+    Raises:
+        DomainxferError: they are not to be had, or ``labels`` makes no sense.
+    """
+    source = recipe.source
+    if source.labels not in ("known", "none") and not source.labels.isdigit():
+        raise UsageError(f"--labels {source.labels}: write none, known, or a number of labels to discover")
+    if recipe.mode == "translate" and source.labels != "known":
+        raise UsageError("translation needs known labels; with --labels none or a number, add --mode generate")
+    return open_data(
+        source.data,
+        data_root=Path(source.data_root) if source.data_root else None,
+        names=source.names,
+        seed=recipe.training.seed,
+        offline=offline,
+        unlabelled=source.labels != "known",
+        allow_single=recipe.mode == "generate",
+        size=recipe.data.size,
+        on_event=say,
+    )
+
+
+def card_meant(data: str, say: Callable[[str], None]) -> Card | None:
+    """The card that a name, or a folder which is a known data set, stands for; None for a folder of the user's."""
+    if data in list_cards():
+        return load_card(data)
+    card = card_of_folder(Path(data).expanduser().resolve())
+    if card is not None:
+        say(f"{data} is the known data set {card.name}: its recipe and the names of its domains are taken")
+    return card
+
+
+def _sizes_of(model: NetworkModel) -> dict[str, Any]:
+    config = model.config
+    sizes = {"generator": config.generator.model_dump()}
+    return sizes if config.critic is None else {**sizes, "critic": config.critic.model_dump()}
+
+
+def _recipe_of(card: Card | None) -> Recipe:
+    if card is None:
+        return Recipe()
+    at_size = override(Recipe(card=card.name, mode=card.mode), {"data": {"size": card.size}})
+    return override(at_size, card.recipe)
+
+
+def _absolute(data: str) -> str:
+    folder = Path(data).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else data  # a name under a data root stays a name
