@@ -116,6 +116,9 @@ def train(
 def discover(
     data: Annotated[str, typer.Argument(help="A known data set, a folder, or a run of discover, to be named again.")],
     labels: Annotated[int | None, typer.Option(min=1, help="How many labels to find.")] = None,
+    supervise: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the training pictures whose label may be seen: 0.01")
+    ] = None,
     changes: Changes = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
     size: Annotated[int | None, typer.Option(min=8, help="Side of the training pictures, px.")] = None,
@@ -141,7 +144,9 @@ def discover(
     )
     if labels is None:
         raise typer.Exit(command.name_again(data))
-    raise typer.Exit(command.discover(data, labels=labels, data_root=data_root, name=name, preset=preset))
+    raise typer.Exit(
+        command.discover(data, labels=labels, supervise=supervise, data_root=data_root, name=name, preset=preset)
+    )
 
 
 @app.command()

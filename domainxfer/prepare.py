@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from domainxfer.datasets.card import Card, list_cards, load_card
-from domainxfer.datasets.domain_data import DomainData
+from domainxfer.datasets.domain_data import DomainData, with_few_labels
 from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import UsageError
 from domainxfer.models.model import NetworkModel
@@ -34,6 +34,8 @@ class RunOptions(TypedDict, total=False):
     """A model or run to fine-tune; its network sizes are taken over."""
     offline: bool
     """Never download."""
+    supervise: float
+    """Share of the training pictures whose label may be seen, where a number of labels is to be discovered."""
 
 
 def prepare(
@@ -59,6 +61,7 @@ def prepare(
         data_root=str(root.absolute()) if root else None,
         names=options.get("names") or (card.names if card else {}),
         labels=options.get("labels") or ("known" if mode == "translate" else "none"),
+        supervise=options.get("supervise") or 0.0,
     )
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
     recipe = override(override(base, options.get("changes") or {}), fixed)
@@ -79,7 +82,7 @@ def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> 
         raise UsageError(f"--labels {source.labels}: write none, known, or a number of labels to discover")
     if recipe.mode == "translate" and source.labels != "known":
         raise UsageError("translation needs known labels; with --labels none or a number, add --mode generate")
-    return open_data(
+    data = open_data(
         source.data,
         data_root=Path(source.data_root) if source.data_root else None,
         names=source.names,
@@ -90,6 +93,23 @@ def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> 
         size=recipe.data.size,
         on_event=say,
     )
+    return _with_few_labels(data, recipe) if source.supervise else data
+
+
+def _with_few_labels(data: DomainData, recipe: Recipe) -> DomainData:
+    source = recipe.source
+    supervised = with_few_labels(data, source.supervise, recipe.training.seed)
+    if not source.labels.isdigit():
+        raise UsageError("--supervise corrects labels that are discovered; say how many there are with --labels")
+    if int(source.labels) < len(data.class_names):
+        raise UsageError(
+            f"--supervise: {data.name} has {len(data.class_names)} classes, which {source.labels} labels cannot stand "
+            f"for; use --labels {len(data.class_names)} or more"
+        )
+    term = recipe.objective.critic.get("label_known")
+    if term is None or not term.weight:
+        raise UsageError("--supervise: no term learns from known labels; add --set objective.critic.label_known=1")
+    return supervised
 
 
 def card_meant(data: str, say: Callable[[str], None]) -> Card | None:

@@ -39,6 +39,9 @@ class DataSettings(Settings):
         (Transform(name="HorizontalFlip", p=0.5),),
         description="Albumentations transforms after the random crop",
     )
+    known_every: int = Field(
+        8, ge=1, description="discover --supervise: each so many-th picture of a batch is one of known label"
+    )
     validation_share: float = Field(0.1, gt=0, lt=1, description="part of train held out for every choice")
     cache_mb: int = Field(2000, ge=0, description="decoded pictures are kept in memory up to this size")
     workers: int = Field(0, ge=0, description="loader processes; 0 prepares batches in a thread beside the step")
@@ -134,6 +137,11 @@ class Objective(Settings):
     critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
     critic_input: CriticInput = CriticInput()
     looks: Looks = Looks()
+    choose_label_head_at: int | None = Field(
+        None,
+        ge=1,
+        description="before this step the label head becomes the one that has found most, of those as large",
+    )
     cycle_noise: float = Field(
         0.0, ge=0, le=1, description="noise added to x_fake on its way back, so that the cycle hides nothing in it"
     )
@@ -196,6 +204,9 @@ class SourceSettings(Settings):
     data_root: str | None = Field(None, description="where to look for the card's pictures first")
     names: dict[str, str] = Field(default_factory=dict, description="folder or letter -> domain")
     labels: str = Field("known", description="known, none, or how many labels to discover")
+    supervise: float = Field(
+        0.0, ge=0, le=1, description="share of the training pictures whose label may be seen when some are discovered"
+    )
 
 
 class Recipe(Settings):
@@ -232,6 +243,7 @@ class Recipe(Settings):
         settings = self.model_dump(mode="python")
         for phase, name, applies in (
             ("critic", "label_real", labels and labels_known),
+            ("critic", "label_known", self.source.supervise),
             ("info", "label_fake", labels),
             ("info", "code", self.generator.code_size),
             ("generator", "cycle", picture),
@@ -251,6 +263,7 @@ class Recipe(Settings):
                     },
                     "critic": {
                         "labels": labels,
+                        "extra_heads": tuple(head or labels for head in self.critic.extra_heads),
                         "patch_labels": labels_known,
                         "code_size": self.generator.code_size,
                         "channels": self.generator.channels,

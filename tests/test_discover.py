@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from domainxfer.api import discover, name_discovered
+from domainxfer.api import discover, name_discovered, train
 from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
 from domainxfer.discover import label_pictures, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
@@ -81,6 +81,31 @@ def test_hues_are_told_apart_without_their_labels(hues: Path, tmp_path: Path) ->
 
     again = name_discovered(done.run)
     assert again.counts == found.counts
+
+
+def test_a_few_known_labels_say_which_is_which(hues: Path, tmp_path: Path) -> None:
+    changes = {**TINY, "critic": {**TINY["critic"], "extra_heads": [0]}}
+    changes["objective"] = {**TINY["objective"], "choose_label_head_at": 60}
+    done, found = discover(str(hues), 3, runs=tmp_path / "runs", supervise=0.05, changes=changes)
+    rows = list(csv.DictReader((done.run / "discovered" / "labels.csv").open()))
+    right = [row["truth"] == list(HUES)[int(row["label"])] for row in rows if row["split"] == "test"]
+    assert np.mean(right) > 0.9
+    assert found.figures["test"].accuracy > 0.9
+
+
+@pytest.mark.parametrize(
+    ("labels", "changes", "reason"),
+    [
+        (2, {}, "has 3 classes, which 2 labels cannot stand for"),
+        (3, {"objective": {"critic": {"label_known": 0}}}, "no term learns from known labels"),
+    ],
+)
+def test_known_labels_that_cannot_be_used(labels: int, changes, reason: str, hues: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=reason):
+        discover(str(hues), labels, runs=tmp_path / "runs", supervise=0.1, changes=changes)
+    with pytest.raises(UsageError, match="say how many there are with --labels"):
+        train(str(hues), mode="generate", labels="none", runs=tmp_path / "runs", supervise=0.1)
+    assert not (tmp_path / "runs").exists()
 
 
 def tiny_model(labels: int = 3) -> NetworkModel:

@@ -4,7 +4,7 @@ All of it follows from (seed, step, position in the global batch), so a resumed 
 any number of processes see the same data.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import lcm
@@ -34,6 +34,8 @@ class Plan:
     """(B,) which picture of its domain that real is."""
     sources: np.ndarray
     """(B,) the position whose picture is translated to this position's label: a derangement of the labels."""
+    known: np.ndarray
+    """Positions whose pictures are among the few of known label; none unless there are such."""
 
 
 class Planner:
@@ -43,10 +45,16 @@ class Planner:
         sizes: number of pictures of each domain.
         batch: global batch size B.
         seed: the run's seed.
+        known: of unlabelled pictures, the few whose label is known.
+        known_every: each so many-th picture of a batch is one of those.
     """
 
-    def __init__(self, sizes: tuple[int, ...], batch: int, seed: int) -> None:
+    def __init__(
+        self, sizes: tuple[int, ...], batch: int, seed: int, known: np.ndarray | None = None, known_every: int = 8
+    ) -> None:
         self.sizes, self.batch, self.seed = sizes, batch, seed
+        self.known = np.arange(0) if known is None else known
+        self.known_positions = np.arange(0, batch if len(self.known) else 0, known_every)
         self._orders: dict[int, tuple[int, np.ndarray]] = {}
 
     def plan(self, step: int) -> Plan:
@@ -60,7 +68,13 @@ class Planner:
             turn = step * self.batch // lcm(domains, self.batch)
             y_real = permutation(domains, self.seed, "label order", turn)[y_real]
         picks = np.array([self._pick(label, n) for label, n in zip(y_real.tolist(), nth.tolist(), strict=True)])
-        return Plan(y_real, picks, deranged(y_real, draw(self.seed, "targets", step)))
+        picks[self.known_positions] = self._picks_of_known(step)
+        return Plan(y_real, picks, deranged(y_real, draw(self.seed, "targets", step)), self.known_positions)
+
+    def _picks_of_known(self, step: int) -> list[int]:
+        count, each = len(self.known), len(self.known_positions)
+        turns = [divmod(n, count) for n in range(step * each, (step + 1) * each)]
+        return [int(self.known[permutation(count, self.seed, "known order", epoch)[place]]) for epoch, place in turns]
 
     def _pick(self, label: int, nth: int) -> int:
         epoch, place = divmod(nth, self.sizes[label])
@@ -109,6 +123,8 @@ class Batch:
     """(b,) its own labels, nowhere equal to y_real where there are two domains or more."""
     sources: list[int]
     """Places of the sources in the global batch."""
+    y_known: Tensor | None = None
+    """(b,) int64, of unlabelled pictures of which a few labels are known: the label, or -1."""
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
         """The batch on a device, pictures in a memory format."""
@@ -120,6 +136,7 @@ class Batch:
             x_source=self.x_source.to(device, memory_format=memory_format, non_blocking=True),
             y_source=self.y_source.to(device),
             sources=self.sources,
+            y_known=None if self.y_known is None else self.y_known.to(device),
         )
 
 
@@ -141,7 +158,10 @@ class BatchSource(Dataset[Batch]):
         load_size = round(settings.size * settings.margin)
         budget = settings.cache_mb * 2**20 // len(data.train)
         self.pictures = [LoadedPictures(pictures, load_size, budget) for pictures in data.train]
-        self.planner = Planner(tuple(map(len, self.pictures)), settings.batch, seed)
+        known = _known_among(self.pictures[0], data.known_labels)
+        sizes = tuple(map(len, self.pictures))
+        self.planner = Planner(sizes, settings.batch, seed, np.array(list(known), np.int64), settings.known_every)
+        self.label_of = known
         self.augmentation = Augmentation(settings.size, settings.augment, seed)
         self.channels = channels
         share = settings.batch // processes
@@ -157,19 +177,38 @@ class BatchSource(Dataset[Batch]):
         real, source = ([row_of[p] for p in places] for places in (self.positions, sources))
         y_real = torch.from_numpy(plan.y_real)
         return Batch(
-            step, self.positions, pictures[real], y_real[self.positions], pictures[source], y_real[sources], sources
+            step,
+            self.positions,
+            pictures[real],
+            y_real[self.positions],
+            pictures[source],
+            y_real[sources],
+            sources,
+            self._known_labels(plan) if self.label_of else None,
         )
+
+    def _known_labels(self, plan: Plan) -> Tensor:
+        labels = np.full(len(plan.picks), -1)
+        labels[plan.known] = [self.label_of[pick] for pick in plan.picks[plan.known].tolist()]
+        return torch.from_numpy(labels[self.positions])
 
     def _picture(self, plan: Plan, step: int, position: int) -> np.ndarray:
         pictures = self.pictures[int(plan.y_real[position])]
         return self.augmentation(pictures[int(plan.picks[position])], step, position)
 
 
+def _known_among(pictures: "LoadedPictures", known_labels: Mapping[int, int]) -> dict[int, int]:
+    """Place among the pictures that could be loaded -> label, of the few whose label is known."""
+    if not known_labels:
+        return {}
+    return {place: known_labels[n] for place, n in enumerate(pictures.numbers) if n in known_labels}
+
+
 class LoadedPictures:
     """Pictures decoded and reduced to the load size, kept in memory as far as the budget goes.
 
     A picture that cannot be decoded is left out and named in `bad`. The few beyond the budget are decoded when their
-    turn comes; a bad one among them is replaced by the first picture.
+    turn comes; a bad one among them is replaced by the first picture. `numbers` are their places in the collection.
 
     Args:
         pictures: of one domain.
@@ -183,6 +222,7 @@ class LoadedPictures:
     def __init__(self, pictures: Pictures, size: int, budget: int) -> None:
         self.pictures, self.size = pictures, size
         self.kept: list[np.ndarray] = []
+        self.numbers: list[int] = []
         self.bad: list[str] = []
         loaded = 0
         with ThreadPoolExecutor(2) as pool:  # Pillow decodes outside Python's lock
@@ -190,16 +230,18 @@ class LoadedPictures:
                 if sum_of_bytes(self.kept) > budget:
                     break
                 chunk = range(start, min(start + 64, len(pictures)))
-                self.kept += [
-                    array for array in map(self._named_if_bad, pool.map(self._load, chunk)) if array is not None
-                ]
+                for number, array in zip(chunk, map(self._named_if_bad, pool.map(self._load, chunk)), strict=True):
+                    if array is not None:
+                        self.kept.append(array)
+                        self.numbers.append(number)
                 loaded = chunk.stop
         self.later = range(loaded, len(pictures))
+        self.numbers += self.later
         if not self.kept:
             raise PictureError(self.bad[0] if self.bad else "a domain has no pictures to train on")
 
     def __len__(self) -> int:
-        return len(self.kept) + len(self.later)
+        return len(self.numbers)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8, shorter side `size`."""

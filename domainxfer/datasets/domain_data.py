@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from domainxfer.errors import DomainxferError
+from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.pictures import open_picture, to_rgb
 
 Split = Literal["train", "validation", "test"]
@@ -136,6 +136,7 @@ class DomainData:
         truth: the right answer of every translation, where it is known.
         class_names, classes: unlabelled data whose labels are known but were put aside, to judge what was discovered:
             the names, and for each split the label of every picture, int64 (N,).
+        known_labels: of these, the few that training may see: place in train -> label.
     """
 
     name: str
@@ -147,6 +148,7 @@ class DomainData:
     truth: Truth | None = None
     class_names: tuple[str, ...] = ()
     classes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    known_labels: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         groups = len(self.domains) or 1
@@ -199,6 +201,29 @@ def without_labels(data: DomainData) -> DomainData:
         class_names=data.domains,
         classes=classes,
     )
+
+
+def with_few_labels(data: DomainData, share: float, seed: int) -> DomainData:
+    """Unlabelled data of which training may see a share of the labels that were put aside.
+
+    Args:
+        data: from `without_labels`.
+        share: of the training pictures of each class, in (0, 1]; at least one of each.
+        seed: decides which.
+
+    Raises:
+        UsageError: the data came without labels.
+    """
+    from domainxfer.draws import permutation  # late: it brings torch, which fetching does without
+
+    if not data.classes:
+        raise UsageError(f"--supervise: {data.name} has no labels; put pictures of each into a folder of its own")
+    classes, known = data.classes["train"], dict[int, int]()
+    for label in range(len(data.class_names)):
+        places = np.flatnonzero(classes == label)
+        few = permutation(len(places), seed, "known labels", label)[: max(1, round(share * len(places)))]
+        known |= dict.fromkeys(sorted(places[few].tolist()), label)
+    return replace(data, known_labels=known)
 
 
 def require_several_domains(data: DomainData, place: str) -> None:

@@ -12,6 +12,20 @@ def label_real(real_label_logits: Tensor, y_real: Tensor) -> Tensor:
     return F.cross_entropy(real_label_logits, y_real)
 
 
+def label_known(first_look_logits: Sequence[Tensor], second_look_logits: Sequence[Tensor], y_known: Tensor) -> Tensor:
+    """Cross-entropy on two looks at the few pictures of known label, for every head of as many labels as the first.
+
+    Args:
+        first_look_logits: for each label head, (B, K).
+        second_look_logits: the same for another look at the same pictures.
+        y_known: (B,) the label, or -1.
+    """
+    labels = first_look_logits[0].shape[1]
+    looks = [logits for logits in (*first_look_logits, *second_look_logits) if logits.shape[1] == labels]
+    few = y_known >= 0
+    return torch.stack([F.cross_entropy(logits[few], y_known[few]) for logits in looks]).mean()
+
+
 def label_fake(fake_label_logits: Tensor, y_target: Tensor) -> Tensor:
     """Cross-entropy of the label head on fakes, with the label the generator was given (logits, no softmax before)."""
     return F.cross_entropy(fake_label_logits, y_target)
@@ -36,14 +50,13 @@ def paired_information(
         balance: weight of the labels' own entropies, I = (H + H') balance - H(y, y'). Above 1 it is dearer to leave a
             label unused, which plain information, once there, does not find its way out of.
     """
-    heads = [
-        _information(a.softmax(1), b.softmax(1), balance)
-        for a, b in zip(first_look_logits, second_look_logits, strict=True)
-    ]
+    heads = [information(a, b, balance) for a, b in zip(first_look_logits, second_look_logits, strict=True)]
     return -torch.stack(heads).mean()
 
 
-def _information(p: Tensor, q: Tensor, balance: float) -> Tensor:
+def information(first_logits: Tensor, second_logits: Tensor, balance: float = 1.0) -> Tensor:
+    """What one label head, (B, K) a look, says alike of two looks, in nats: see `paired_information`."""
+    p, q = first_logits.softmax(1), second_logits.softmax(1)
     joint = p.T @ q / len(p)
     joint = ((joint + joint.T) / 2).clamp_min(1e-9)
     alone = joint.sum(1)

@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from domainxfer.models.precision import pays_bf16
 from domainxfer.recipe import Recipe, write_recipe
 from domainxfer.training import environment, samples
 from domainxfer.training.fine_tune import take_over
+from domainxfer.training.head_choice import BATCHES, choose_label_head
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.held_out import Direction, HeldOut
 from domainxfer.training.logbook import LogBook
@@ -171,6 +173,8 @@ class Run:
             timed_out = self.processes.any(max_seconds is not None and time.monotonic() - began > max_seconds)
             if stopped or timed_out:
                 break
+            if step == self.recipe.objective.choose_label_head_at:
+                self._choose_label_head()
             for name, value in self.stepper([next(stepping) for _ in range(self.stepper.batches_a_step)], step).items():
                 sums[name].append(value)
             self.step = step + 1
@@ -211,6 +215,15 @@ class Run:
             batches(self.source, range(steps.start * per_step, steps.stop * per_step), self.recipe.data.workers),
             self.processes.device,
             self.memory_format,
+        )
+
+    def _choose_label_head(self) -> None:
+        nats = choose_label_head(self.stepper, islice(self._batches(range(self.step, self.step + BATCHES)), BATCHES))
+        best = max(range(len(nats)), key=nats.__getitem__)
+        others = ", ".join(f"{value:.2f}" for i, value in enumerate(nats) if i != best)
+        self.listener.say(
+            f"step {self.step}: of {len(nats)} label heads, number {best + 1} has found most and is the label head "
+            f"from here on: {nats[best]:.2f} nats (the others: {others})"
         )
 
     def _open_books(self, folder: RunFolder) -> None:

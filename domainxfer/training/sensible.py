@@ -28,6 +28,14 @@ def _problems(recipe: Recipe) -> Iterator[str]:
             f"objective.critic.{penalties[0]}: a gradient penalty is a picture's own, but BatchNorm makes each "
             "score depend on the other pictures; use norm: instance or none in critic.layers"
         )
+    if recipe.objective.choose_label_head_at is not None:
+        if "paired_information" not in of_critic:
+            yield "objective.choose_label_head_at compares heads by objective.critic.paired_information, which is off"
+        if recipe.critic.labels not in recipe.critic.extra_heads:
+            yield (
+                f"objective.choose_label_head_at: no head of {recipe.critic.labels} labels competes with the label "
+                "head; critic.extra_heads: [0] adds one of as many labels"
+            )
     if ("ebgan" in of_critic) != recipe.critic.energy:
         yield (
             "objective.critic.ebgan and critic.energy belong together: the loss is one of energies, and those of an "

@@ -31,6 +31,7 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
         "ebgan": energy.ebgan_critic,
         "simgan": simgan.simgan_critic,
         "label_real": info.label_real,
+        "label_known": info.label_known,
         "paired_information": info.paired_information,
         "r1": penalties.r1,
         "r2": penalties.r2,
@@ -59,7 +60,7 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
 PATCHES = frozenset({"real_patches", "fake_patches"})
 OF_A_VIEW = PATCHES | {"real_label_logits", "fake_label_logits", "fake_code", "real_code"}
 OF_LOOKS = frozenset({"first_look_logits", "second_look_logits"})
-OF_THE_BATCH = frozenset({"x_real", "y_real", "x_source", "y_source", "y_target", "code", "noise"})
+OF_THE_BATCH = frozenset({"x_real", "y_real", "y_known", "x_source", "y_source", "y_target", "code", "noise"})
 OF_THE_GENERATOR = frozenset({"x_fake", "x_same", "x_cycle", "fake_encodings"})
 OF_A_PENALTY = frozenset({"critic", "enter", "uniform_like_x", "uniform_a_picture"})
 NEEDS = OF_A_VIEW | OF_LOOKS | OF_THE_BATCH | OF_THE_GENERATOR | OF_A_PENALTY

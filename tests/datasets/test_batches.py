@@ -3,6 +3,7 @@
 import pickle
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,44 @@ def test_unlabelled_pictures_stand_for_themselves(tiny_data: MakeData) -> None:
     batch = BatchSource(tiny_data((9,), labelled=False), settings(), seed=0)[1]
     assert batch.y_real.tolist() == [0] * 6
     assert sorted(batch.sources) == list(range(6))
+
+
+def test_every_so_many_th_picture_is_one_of_known_label(tiny_data: MakeData) -> None:
+    data = replace(tiny_data((40,), labelled=False), known_labels={3: 1, 11: 0, 30: 2})
+    source_settings = settings(augment=[], batch=10, known_every=4)
+    source = BatchSource(data, source_settings, seed=3)
+    whole = tiny_data((40,), labelled=False).train[0]
+    seen: Counter[int] = Counter()
+    for step in range(4):
+        batch = source[step]
+        assert batch.y_known is not None
+        assert (batch.y_known >= 0).nonzero().flatten().tolist() == [0, 4, 8]
+        for place in (0, 4, 8):
+            number = {1: 3, 0: 11, 2: 30}[int(batch.y_known[place])]
+            picture = to_tensor(shrink(whole[number], 36)[None])[0]
+            crops = [picture[:, top : top + 32, left : left + 32] for top in range(5) for left in range(5)]
+            assert any(torch.equal(batch.x_real[place], crop) for crop in crops)
+            seen[number] += 1
+    assert seen == {3: 4, 11: 4, 30: 4}, "the few take turns"
+
+    shares = [BatchSource(data, source_settings, 3, rank=rank, processes=2)[2] for rank in (0, 1)]
+    torch.testing.assert_close(torch.cat([share.y_known for share in shares]), source[2].y_known)
+
+
+def test_known_labels_stay_with_their_pictures_where_one_is_broken(tmp_path: Path) -> None:
+    paths = []
+    for i in range(4):
+        paths.append(tmp_path / f"{i}.png")
+        Image.new("RGB", (32, 32), (50 * i, 0, 0)).save(paths[-1])
+    paths[1].write_bytes(b"broken")
+    part = (PictureFiles(paths),)
+    data = DomainData("few", (), part, part, part, known_labels={0: 7, 1: 5, 3: 6})
+    source = BatchSource(data, settings(augment=[], margin=1.0, known_every=1), seed=0)
+    batch = source[0]
+    reds = {7: -1.0, 6: 150 / 127.5 - 1}
+    assert batch.y_known is not None
+    for picture, label in zip(batch.x_real, batch.y_known.tolist(), strict=True):
+        assert float(picture[0].mean()) == pytest.approx(reds[label])
 
 
 def test_to_a_memory_format(tiny_data: MakeData) -> None:

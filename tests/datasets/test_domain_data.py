@@ -3,6 +3,7 @@
 tests/datasets/test_folders.py has them as they come from folders; here are the corners.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from domainxfer.datasets.domain_data import (
     PictureFiles,
     Pictures,
     require_several_domains,
+    with_few_labels,
     without_labels,
 )
-from domainxfer.errors import DomainxferError, PictureError
+from domainxfer.errors import DomainxferError, PictureError, UsageError
 
 
 def shades(*values: int) -> PictureArray:
@@ -107,6 +109,20 @@ def test_labels_put_aside_still_fit_their_pictures() -> None:
         known = [(shade(picture), label) for label, part in enumerate(data.split(split)) for picture in part]
         assert [(shade(picture), label) for picture, label in together] == known
     assert data.domains == ("dark", "light", "none"), "the labelled data is as it was"
+
+
+def test_a_few_labels_may_be_seen() -> None:
+    parts = tuple(PictureArray(np.zeros((n, 8, 8), np.uint8)) for n in (100, 3, 47))
+    labelled = DomainData("three", ("a", "b", "c"), parts, parts, parts)
+    aside = without_labels(labelled)
+    few = with_few_labels(aside, 0.1, seed=0)
+    assert not aside.known_labels
+    assert Counter(few.known_labels.values()) == {0: 10, 1: 1, 2: 5}
+    assert all(few.classes["train"][place] == label for place, label in few.known_labels.items())
+    assert few.known_labels == with_few_labels(aside, 0.1, seed=0).known_labels
+    assert few.known_labels != with_few_labels(aside, 0.1, seed=1).known_labels
+    with pytest.raises(UsageError, match="has no labels"):
+        with_few_labels(DomainData("none", (), parts[:1], parts[:1], parts[:1]), 0.1, seed=0)
 
 
 def test_unlabelled_data_is_exactly_one_group() -> None:

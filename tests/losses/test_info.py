@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from domainxfer.losses.info import code_l1, label_fake, label_real, paired_information
+from domainxfer.losses.info import code_l1, label_fake, label_known, label_real, paired_information
 
 
 def cross_entropy_by_hand(logits: np.ndarray, labels: list[int]) -> float:
@@ -49,6 +49,17 @@ def test_code_loss() -> None:
     assert torch.autograd.gradcheck(lambda c: code_l1(c, code), [found.requires_grad_()])
     (gradient,) = torch.autograd.grad(code_l1(found, code), found)
     np.testing.assert_allclose(gradient.numpy(), np.sign(found.detach().numpy() - code.numpy()) / 12)
+
+
+def test_known_labels_count_on_both_looks_in_heads_of_as_many_labels() -> None:
+    numbers = np.random.default_rng(3)
+    first, second = ([torch.from_numpy(numbers.normal(0, 2, (4, k))) for k in (3, 5, 3)] for _ in range(2))
+    y = torch.tensor([2, -1, 0, -1])
+    by_hand = [cross_entropy_by_hand(look[[0, 2]].numpy(), [2, 0]) for looks in (first, second) for look in looks[::2]]
+    assert float(label_known(first, second, y)) == pytest.approx(sum(by_hand) / 4, rel=1e-12)
+    assert torch.autograd.gradcheck(lambda z: label_known([z], second[:1], y), [first[0].requires_grad_()])
+    (gradient,) = torch.autograd.grad(label_known(first[:1], second[:1], y), first[0])
+    assert gradient[[1, 3]].abs().max() == 0
 
 
 def information_by_hand(p: np.ndarray, q: np.ndarray, balance: float) -> float:
