@@ -136,5 +136,5 @@ def _recipe_of(card: Card | None) -> Recipe:
 
 
 def _absolute(data: str) -> str:
-    folder = Path(data).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else data  # a name under a data root stays a name
+    place = Path(data).expanduser()
+    return str(place.resolve()) if place.exists() else data  # a name under a data root stays a name

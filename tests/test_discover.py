@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from domainxfer.api import discover, name_discovered, train
+from domainxfer.api import discover, load, name_discovered, train
 from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
 from domainxfer.discover import label_pictures, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
@@ -32,6 +32,12 @@ TINY = {
     },
     "optimizer": {"critic_lr": 5e-3},
     "training": {"steps": 120, "log_every": 20, "sample_every": 200, "precision": "fp32"},
+}
+
+TRANSLATOR = {
+    "data": {"size": SIDE, "batch": 6},
+    "generator": {"width": 8, "blocks": 1},
+    "critic": {"width": 8, "depth": 2, "fields": [1]},
 }
 
 
@@ -81,6 +87,10 @@ def test_hues_are_told_apart_without_their_labels(hues: Path, tmp_path: Path) ->
 
     again = name_discovered(done.run)
     assert again.counts == found.counts
+
+    translator = {**TRANSLATOR, "training": {"steps": 1, "precision": "fp32", "extractor": "gabor"}}
+    made = train(str(done.run / "discovered"), runs=tmp_path / "runs", changes=translator)
+    assert load(made.run).domains == ("label 0", "label 1", "label 2")
 
 
 def test_a_few_known_labels_say_which_is_which(hues: Path, tmp_path: Path) -> None:

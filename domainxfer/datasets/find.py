@@ -1,4 +1,4 @@
-"""From the word the user typed to a data set: a card's name or a folder; found, fetched or rendered."""
+"""From the word the user typed to a data set: a card's name, a folder or a table; found, fetched or rendered."""
 
 import os
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import SPLITS, DomainData, Pictures, without_labels
 from domainxfer.datasets.folders import folder_domains, is_filled, load_folder, load_mixed_folder
+from domainxfer.datasets.listed import load_listed, table_of
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 
 OnEvent = Callable[[str], None]
@@ -44,10 +45,10 @@ def open_data(
     on_event: OnEvent = _say_nothing,
     on_progress: OnProgress | None = None,
 ) -> DomainData:
-    """Open a data set by its card's name, or a folder; download or render it where needed.
+    """Open a data set by its card's name, a folder, or a table; download or render it where needed.
 
     Args:
-        data: a card's name, or a folder (``./NAME`` where both exist).
+        data: a card's name, a folder (``./NAME`` where both exist), or a table of pictures, itself or its folder.
         data_root: where to look first, and where downloads land.
         names: folder or letter -> domain.
         seed: decides what is held out, and what is rendered.
@@ -63,7 +64,10 @@ def open_data(
         DomainxferError: the data is not there and cannot be fetched, or the folder is not usable.
     """
     folder = _folder_meant(data, data_root)
-    if folder is not None:
+    table = table_of(folder) if folder is not None else None
+    if table is not None:
+        opened = load_listed(table, names=names)
+    elif folder is not None:
         opened = load_folder(folder, names=names, seed=seed, allow_single=allow_single or unlabelled)
     else:
         if Path(data).is_dir():
@@ -130,14 +134,14 @@ def card_of_folder(folder: Path) -> Card | None:
 
 
 def _folder_meant(data: str, data_root: Path | None) -> Path | None:
-    """The folder that ``data`` names, or None if it is the name of a card."""
+    """The folder or table that ``data`` names, or None if it is the name of a card."""
     if data.startswith((".", "~")) or "/" in data or os.sep in data:
         return Path(data).expanduser()
     known = list_cards()
     if data in known:
         return None
     for place in (Path(data), *(root / data for root in data_roots(data_root))):
-        if place.is_dir():
+        if place.is_dir() or table_of(place) is not None:
             return place
     raise UsageError(
         f"there is no data set and no folder {data!r}.{did_you_mean(data, known)} Known data sets: {', '.join(known)}"

@@ -1,5 +1,6 @@
 """Losses that make label and code mean something (InfoGAN, Chen et al. 2016; auxiliary labels, Odena et al. 2017)."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -42,7 +43,8 @@ def paired_information(
     """- I(y; y'), the mutual information of the labels of two looks at a picture (IIC, Ji et al. 2019, eq. 3); nats.
 
     P = E p(x) p(x')^T over the batch, made symmetric; I = sum P_ij log(P_ij / (P_i P_j)). It is largest, log K, when
-    looks agree, each label is certain, and all are equally frequent. Averaged over the label heads.
+    looks agree, each label is certain, and all are equally frequent. Averaged over the heads of a size, then over
+    sizes: however many heads compete, those of many labels teach as much.
 
     Args:
         first_look_logits: for each label head, (B, K).
@@ -50,8 +52,10 @@ def paired_information(
         balance: weight of the labels' own entropies, I = (H + H') balance - H(y, y'). Above 1 it is dearer to leave a
             label unused, which plain information, once there, does not find its way out of.
     """
-    heads = [information(a, b, balance) for a, b in zip(first_look_logits, second_look_logits, strict=True)]
-    return -torch.stack(heads).mean()
+    of_size: dict[int, list[Tensor]] = defaultdict(list)
+    for a, b in zip(first_look_logits, second_look_logits, strict=True):
+        of_size[a.shape[1]].append(information(a, b, balance))
+    return -torch.stack([torch.stack(heads).mean() for heads in of_size.values()]).mean()
 
 
 def information(first_logits: Tensor, second_logits: Tensor, balance: float = 1.0) -> Tensor:

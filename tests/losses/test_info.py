@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from domainxfer.losses.info import code_l1, label_fake, label_known, label_real, paired_information
+from domainxfer.losses.info import code_l1, information, label_fake, label_known, label_real, paired_information
 
 
 def cross_entropy_by_hand(logits: np.ndarray, labels: list[int]) -> float:
@@ -88,6 +88,13 @@ def test_paired_information_is_the_mutual_information_of_the_joint(count: int, b
     assert float(paired_information(*heads, balance=balance)) == pytest.approx(wanted, rel=1e-9)
     one = [z[:3].clone().requires_grad_() for z in logits[:2]]
     assert torch.autograd.gradcheck(lambda a, b: paired_information((a,), (b,)), one)
+
+
+def test_heads_of_one_size_count_as_one() -> None:
+    numbers = np.random.default_rng(5)
+    first, second = ([torch.from_numpy(numbers.normal(0, 2, (6, k))) for k in (3, 8, 3)] for _ in range(2))
+    small, many, other = (float(information(a, b)) for a, b in zip(first, second, strict=True))
+    assert float(paired_information(first, second)) == pytest.approx(-((small + other) / 2 + many) / 2, rel=1e-12)
 
 
 def test_paired_information_is_largest_where_looks_agree_and_labels_are_even() -> None:
