@@ -119,6 +119,8 @@ class Looks(Settings):
     bend: float = Field(0.1, ge=0, description="elastic, in half sides of the picture")
     ink: float = Field(0.9, ge=0, le=1, description="bright strokes thicker or thinner, px")
     tone: float = Field(0.3, ge=0, le=1, description="by how much brightness is lowered at most")
+    hue: float = Field(0.0, ge=0, le=180, description="degrees on the colour circle, either way; colour pictures only")
+    zoom: float = Field(1.0, gt=0, le=1, description="a look shows a part, whose side is at least this share")
     flip: bool = Field(False, description="mirrored as often as not")
 
 

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from domainxfer.recipe import Looks
-from domainxfer.training.looks import NUMBERS, looked_at
+from domainxfer.training.looks import NUMBERS, SINGLE, looked_at
 
 NONE = {"turn": 0, "shear": 0, "stretch": 1, "shift": 0, "bend": 0, "ink": 0, "tone": 0}
-TURN, SHEAR, WIDE, HIGH, RIGHT, DOWN, INK, TONE, FLIP = range(9)
+TURN, SHEAR, WIDE, HIGH, RIGHT, DOWN, INK, TONE, FLIP, HUE, ZOOM, PART_RIGHT, PART_DOWN = range(SINGLE)
 
 
 def cross(side: int = 33) -> Tensor:
@@ -81,10 +82,29 @@ def test_tone_darkens_and_a_flip_mirrors() -> None:
     torch.testing.assert_close(look(x, {FLIP: 0.2}, flip=True), x, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("turns", "order"), [(1, (1, 2, 0)), (-1, (2, 0, 1))])
+def test_a_third_of_the_colour_circle_exchanges_the_colours(turns: int, order: tuple[int, ...]) -> None:
+    x = 2 * torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(2)) - 1
+    turned = look(x, {HUE: turns}, hue=120)
+    torch.testing.assert_close(turned, x[:, torch.tensor(order).argsort()], atol=1e-5, rtol=0)
+    grey = x[:, :1].expand(-1, 3, -1, -1)
+    torch.testing.assert_close(look(grey, {HUE: 0.4}, hue=180), grey, atol=1e-5, rtol=0)
+    torch.testing.assert_close(look(x[:, :1], {HUE: 0.4}, hue=180), x[:, :1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("corner", [(-1, -1), (1, -1), (1, 1)])
+def test_a_look_at_a_part_stays_within_the_picture(corner: tuple[int, int]) -> None:
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    part = look(x, {ZOOM: 1.0, PART_RIGHT: corner[0], PART_DOWN: corner[1]}, zoom=0.25)
+    right, down = (24 * (place + 1) // 2 for place in corner)
+    larger = F.interpolate(x[..., down : down + 8, right : right + 8], scale_factor=4, mode="bilinear")
+    torch.testing.assert_close(part[..., 2:-2, 2:-2], larger[..., 2:-2, 2:-2], atol=1e-5, rtol=0)
+
+
 def test_bends_move_pixels_by_about_the_size_asked_for() -> None:
     ramp = torch.linspace(-1, 1, 64).expand(1, 1, 64, 64)
     symmetric = torch.zeros(1, NUMBERS)
-    symmetric[:, 9:] = 2 * torch.rand(1, NUMBERS - 9, generator=torch.Generator().manual_seed(1)) - 1
+    symmetric[:, SINGLE:] = 2 * torch.rand(1, NUMBERS - SINGLE, generator=torch.Generator().manual_seed(1)) - 1
     bent = looked_at(ramp, Looks(**{**NONE, "bend": 0.1}), symmetric)
     moved = (bent - ramp)[..., 8:-8].abs()
     assert 0.02 < float(moved.mean()) < 0.1
