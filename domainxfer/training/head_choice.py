@@ -30,7 +30,7 @@ def choose_label_head(stepper: Stepper, batches: Iterable[Batch]) -> list[float]
         batches: this process's shares of the batches to compare them by.
 
     Returns:
-        Information in nats of each competing head, that of the former label head first.
+        Information of each competing head in nats, weighed as in training; that of the former label head first.
     """
     critic = stepper.critic
     sizes = (critic.config.labels, *critic.config.extra_heads)
@@ -59,7 +59,8 @@ def _information_of(stepper: Stepper, batches: Iterable[Batch], heads: list[int]
         for which, view in enumerate(p.looks):
             for kept, head in zip(logits, heads, strict=True):
                 kept[which].append(stepper.processes.gather(view.all_label_logits[head]))
-    return [float(information(torch.cat(first), torch.cat(second))) for first, second in logits]
+    weighed = stepper.recipe.objective.critic["paired_information"].options
+    return [float(information(torch.cat(first), torch.cat(second), **weighed)) for first, second in logits]
 
 
 @torch.no_grad()
