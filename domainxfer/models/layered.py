@@ -1,8 +1,8 @@
 """Networks that are written down as a list of layers: the classic GANs, exactly as their write-ups have them.
 
-They fit where the conditioned generator and the PatchGAN critic fit. Label and code are appended to the noise, as in
-the first conditional GANs (Mirza & Osindero 2014; InfoGAN, Chen et al. 2016). BatchNorm takes its statistics from the
-pictures of one process.
+They fit where the conditioned generator and the PatchGAN critic fit; an encoder fits beside either generator. Label and
+code are appended to the noise, as in the first conditional GANs (Mirza & Osindero 2014; InfoGAN, Chen et al. 2016).
+BatchNorm takes its statistics from the pictures of one process.
 """
 
 from collections.abc import Callable, Iterator

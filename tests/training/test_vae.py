@@ -181,6 +181,7 @@ def test_a_run_from_its_first_step_to_its_pictures(new_run: Runs, tmp_path: Path
     assert all(math.isfinite(float(row["generator/kl_to_normal"])) for row in rows)
     assert {row["score/spread"] for row in rows} == {""}
     assert sorted(path.name for path in folder.model.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert "critic" not in (folder.model / "README.md").read_text()
     with Image.open(folder.samples / "step_000004.png") as grid:
         above = 8 * 98 + 2 + (16 if labels else 0)
         pairs = 3 if labels else 1  # of the three held-out pictures of a group
