@@ -12,6 +12,7 @@ from domainxfer.errors import UsageError
 from domainxfer.prepare import prepare
 from domainxfer.presets import list_presets, load_preset
 from domainxfer.recipe import Recipe, override
+from domainxfer.training.terms import asks_critic
 
 TINY = {
     "data": {"size": 32, "batch": 4},
@@ -55,6 +56,22 @@ def test_original_has_the_weights_of_the_write_up() -> None:
 def test_original_is_the_same_network_whatever_the_card_has(card: str) -> None:
     recipe = override(override(Recipe(), load_card(card).recipe), load_preset("original"))
     assert (recipe.generator.fine, recipe.generator.detail, recipe.critic.style) == (0, 0, False)
+
+
+def test_the_vae_differs_from_dcgan_in_its_loss_and_its_noise() -> None:
+    gan, vae = load_preset("dcgan-28"), load_preset("vae-28")
+    assert vae["generator"]["layers"] == gan["generator"]["layers"]
+    assert vae["generator"]["encoder"][:-1] == gan["critic"]["layers"][:-1]
+    assert vae["data"] == gan["data"]
+
+
+@pytest.mark.parametrize("name", ["vae-28", "vae-64"])
+def test_a_vae_weighs_both_terms_as_the_bound_does(name: str) -> None:
+    recipe = override(Recipe(), load_preset(name))
+    weights = {name: term.weight for name, term in recipe.objective.generator.items() if term.weight}
+    assert weights == {"reconstruction": 1, "kl_to_normal": 1, "cycle": 5, "identity": 5}
+    assert set(recipe.resolved(0).objective.generator) == {"nonsaturating", "reconstruction", "kl_to_normal"}
+    assert not asks_critic(recipe.resolved(0))
 
 
 def test_a_preset_based_on_another_says_only_what_differs() -> None:

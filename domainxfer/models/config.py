@@ -83,6 +83,9 @@ class GeneratorConfig(Settings):
     layers: tuple[Layer, ...] = Field(
         (), description="for content noise: the whole network, layer by layer, in place of the blocks"
     )
+    encoder: tuple[Layer, ...] = Field(
+        (), description="for content noise: from a picture to mean and log variance of its noise, layer by layer (VAE)"
+    )
 
     @property
     def noise_kind(self) -> str:
@@ -99,6 +102,8 @@ class GeneratorConfig(Settings):
             self._check_layers()
         elif self.size % self.patch:
             raise ValueError(f"size: {self.size} is not a multiple of patch {self.patch}")
+        if self.encoder:
+            self._check_encoder()
         return self
 
     def _check_layers(self) -> None:
@@ -112,6 +117,23 @@ class GeneratorConfig(Settings):
             raise ValueError(f"layers: they make pictures of (C, H, W) {made}; {picture} is wanted")
         if last.act not in ("tanh", "sigmoid"):
             raise ValueError("layers: the last needs act tanh or sigmoid, which bound its pictures")
+
+    def _check_encoder(self) -> None:
+        if self.content != "noise":
+            raise ValueError("encoder: it finds the noise behind a picture; here the picture itself is the content")
+        if self.noise != "normal":
+            raise ValueError("encoder: a latent is drawn towards N(0, 1), so the noise must be normal")
+        last, picture, wanted = self.encoder[-1], (self.channels, self.size, self.size), 2 * self.noise_size
+        shapes = [shape_after(self.encoder[:end], picture) for end in range(1, len(self.encoder) + 1)]
+        if min(side for _, side, _ in shapes) < 1:
+            raise ValueError(f"encoder: of a picture of {self.size} px nothing is left on the way")
+        if shapes[-1] != (wanted, 1, 1):
+            raise ValueError(
+                f"encoder: it makes (C, H, W) {shapes[-1]} of a picture; a mean and a log variance for each of the "
+                f"{self.noise_size} numbers of noise are {(wanted, 1, 1)}"
+            )
+        if last.act != "none" or last.norm != "none":
+            raise ValueError("encoder: the last layer has no act and no norm, which would bound the latent")
 
 
 class CriticConfig(Settings):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from domainxfer.models.bands import Bands, FromColours
 from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
 from domainxfer.models.config import GeneratorConfig
+from domainxfer.models.layered import Encoder
 
 CONDITION_SIZE = 64  # length of the vector that carries label and code to every normalisation
 
@@ -51,6 +52,7 @@ class Generator(nn.Module):
         detail = c.detail if c.output == "change" else 0
         self.exit = SubPixelUp(widths[-1], c.channels + detail)
         self.colours = FromColours() if c.bands and c.channels == 3 else nn.Identity()
+        self.encoder = Encoder(c) if c.encoder else None
         with torch.no_grad():  # start near "no change", yet not at it: a label flip must show from the first step
             self.exit.conv.weight.mul_(0.3)
 

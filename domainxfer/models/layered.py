@@ -1,8 +1,8 @@
 """Networks that are written down as a list of layers: the classic GANs, exactly as their write-ups have them.
 
-They fit where the conditioned generator and the PatchGAN critic fit. Label and code are appended to the noise, as in
-the first conditional GANs (Mirza & Osindero 2014; InfoGAN, Chen et al. 2016). BatchNorm takes its statistics from the
-pictures of one process.
+They fit where the conditioned generator and the PatchGAN critic fit; an encoder fits beside either generator. Label and
+code are appended to the noise, as in the first conditional GANs (Mirza & Osindero 2014; InfoGAN, Chen et al. 2016).
+BatchNorm takes its statistics from the pictures of one process.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,6 +23,30 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
+LOG_VARIANCE = 10.0  # largest |log variance| of a latent: deviations from .007 to 148
+
+
+class Encoder(nn.Module):
+    """E(picture) -> mean and log variance of the noise behind it, as in a VAE (Kingma & Welling 2014).
+
+    It sees the picture alone. The generator is told the label, so the noise need not say it.
+
+    Args:
+        config: with `encoder`.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.layers = built(config.encoder, (config.channels, config.size, config.size))
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance, both (B, noise_size), fp32, of pictures (B, C, size, size) in [-1, 1].
+
+        The log variance is bent into (-`LOG_VARIANCE`, `LOG_VARIANCE`): exp stays finite, and there is a way back from
+        everywhere, which a cut would not leave.
+        """
+        mean, log_variance = self.layers(picture).float().flatten(1).chunk(2, dim=1)
+        return mean, LOG_VARIANCE * torch.tanh(log_variance / LOG_VARIANCE)
 
 
 class LayeredGenerator(nn.Module):
@@ -39,6 +63,7 @@ class LayeredGenerator(nn.Module):
         self.config = c = config
         self.layers = built(c.layers, (c.noise_size + c.labels + c.code_size, 1, 1))
         self.bounded_by = c.layers[-1].act
+        self.encoder = Encoder(c) if c.encoder else None
 
     def forward(self, content: Tensor, label: Tensor | None = None, code: Tensor | None = None) -> Tensor:
         """Make images of noise.

@@ -88,6 +88,23 @@ class NetworkModel:
         return image.clamp(-1, 1), gains[:, :1].clamp(-1, 1) if gains.shape[1] else None
 
     @torch.inference_mode()
+    def rebuild(self, picture: Tensor, label: Tensor | None = None) -> Tensor:
+        """Pictures (B, C, size, size) in [-1, 1] again, made of the mean of what the encoder finds behind each.
+
+        Args:
+            picture: of the size and channels of training.
+            label: (B,) int64, where the generator has labels.
+
+        Raises:
+            DomainxferError: the model was trained without an encoder.
+        """
+        if self.generator.encoder is None:
+            raise DomainxferError("this model has no encoder (generator.encoder), so it cannot rebuild a picture")
+        with autocast(self.device, pays_bf16(self.device)):
+            mean, _ = self.generator.encoder(picture.to(self.device))
+        return self.apply(mean, label)
+
+    @torch.inference_mode()
     def estimate_code(self, image: Tensor) -> Tensor:
         """The critic's estimate of the code of images (B, 3, H, W): (B, code_size) in [-1, 1].
 

@@ -16,6 +16,7 @@ class Watch:
 
     - a dead critic: its scores hardly differ over real and fake patches, so it teaches nothing
     - a generator that changes nothing: x_fake is x_source
+    - a latent that says nothing: the encoder answers N(0, 1) to every picture (posterior collapse)
     """
 
     patience: int = 8
@@ -37,6 +38,8 @@ class Watch:
             "the generator changes nothing: its output is its input. Lower objective.generator.identity and cycle": (
                 row.get("change", 1.0) < 2e-3
             ),
+            "the latent says nothing of the picture (posterior collapse). Let objective.generator.kl_to_normal grow "
+            "from 0 by a schedule, or lower it": abs(row.get("generator/kl_to_normal", 1.0)) < 1e-2,
         }
         due = []
         for warning, there in signs.items():

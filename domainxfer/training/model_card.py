@@ -5,6 +5,7 @@ import shlex
 from domainxfer import __version__
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.recipe import Recipe
+from domainxfer.training.terms import asks_critic
 
 
 def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
@@ -18,14 +19,14 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
         if recipe.mode == "translate"
         else "import domainxfer; domainxfer.load(FOLDER).apply(noise, label)  # images from noise"
     )
+    critic = "; `critic.safetensors` labels pictures and lets others\n  go on training" if asks_critic(recipe) else ""
     return f"""# {recipe.card or data.name}
 
 A domainxfer {__version__} model: one generator for {domains}.
 
 - training pictures: {counts}; {recipe.data.size} px, batches of {recipe.data.batch}, {step} steps,
   seed {recipe.training.seed}
-- weights: moving average of the generator (`model.safetensors`); `critic.safetensors` labels pictures and lets others
-  go on training
+- weights: moving average of the generator (`model.safetensors`){critic}
 - figures: `figures.csv` of the run
 - the licence of the training data holds for what the model makes of it
 

@@ -3,8 +3,10 @@
     x_fake   G(x_source, y_target, code)                    or G(noise, y_target, code) where content is noise
     x_same   G(x_real, y_real, code the critic finds in x_real)       through G in one batch with x_fake
     x_cycle  G(x_fake, y_source, code the critic finds in x_source)
+    x_rebuilt  G(a draw from the latent of x_real, y_real, code the critic finds in x_real)    where G has an encoder
 
-Identity and cycle get the critic's estimate of the picture's own code: a random one would teach G to ignore codes.
+Identity, cycle and what is rebuilt get the critic's estimate of the picture's own code: a random one would teach G to
+ignore codes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -138,6 +140,25 @@ class Pass:
         noise = sigma * self.drawn("cycle", "normal", *self.x_fake.shape[1:])
         x_cycle = self.generate(self.x_fake + noise, self.batch.y_source, code)
         return x_cycle - noise if self.recipe.generator.output == "change" else x_cycle
+
+    @cached_property
+    def latent(self) -> tuple[Tensor, Tensor]:
+        """Mean and log variance, both (b, noise_size), of the noise that the encoder finds behind x_real."""
+        if self.generator.encoder is None:
+            raise RuntimeError("a latent was asked for, but the generator has no encoder")
+        with autocast(self.device, self.bf16):
+            mean, log_variance = self.generator.encoder(self.batch.x_real)
+        return mean, log_variance
+
+    @cached_property
+    def x_rebuilt(self) -> Tensor:
+        """(b, C, H, W): the real pictures, made again of noise drawn from their latent.
+
+        z = mean + deviation * e with e from N(0, 1), so that gradients reach the encoder (Kingma & Welling 2014, 2.4).
+        """
+        mean, log_variance = self.latent
+        noise = mean + (0.5 * log_variance).exp() * self.drawn("latent", "normal", mean.shape[1])
+        return self.generate(noise, self.y_of_reals, self.own_code)
 
     @cached_property
     def _translated(self) -> tuple[Tensor, Tensor | None]:

@@ -19,7 +19,7 @@ from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.models.config import ModelConfig
 from domainxfer.models.model import NetworkModel
-from domainxfer.models.networks import new_critic, new_generator
+from domainxfer.models.networks import NoCritic, new_critic, new_generator
 from domainxfer.models.precision import pays_bf16
 from domainxfer.recipe import Recipe, write_recipe
 from domainxfer.training import environment, samples
@@ -40,6 +40,7 @@ from domainxfer.training.state import (
     save_checkpoint,
 )
 from domainxfer.training.step import Stepper
+from domainxfer.training.terms import asks_critic
 
 
 @dataclass
@@ -97,7 +98,8 @@ class Run:
         self.bf16 = precision == "bf16" or (precision == "auto" and pays_bf16(device))
         self.memory_format = torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last
         torch.manual_seed(recipe.training.seed)
-        generator, critic = new_generator(recipe.generator), new_critic(recipe.critic)
+        generator = new_generator(recipe.generator)
+        critic = new_critic(recipe.critic) if asks_critic(recipe) else NoCritic(recipe.critic)
         for network in (generator, critic):
             network.to(device=device, memory_format=self.memory_format)  # type: ignore[call-overload]
             processes.same_start(network)
@@ -147,7 +149,8 @@ class Run:
             ("generator", self.stepper.generator, model.generator),
             ("critic", self.stepper.critic, model.critic),
         ):
-            fresh = [] if old is None else take_over(network, old, domains, model.domains, name)
+            known = None if isinstance(network, NoCritic) else old
+            fresh = [] if known is None else take_over(network, known, domains, model.domains, name)
             if fresh:
                 self.listener.say(f"--init-from: {len(fresh)} tensors of the {name} do not fit and start fresh")
         self.average = MovingAverage(self.stepper.generator, self.recipe.training.ema)
@@ -192,7 +195,8 @@ class Run:
         return self._end(finished=not stopped)
 
     def model(self, *, finished: bool = True) -> NetworkModel:
-        """The moving average of the generator, with the critic, as a model."""
+        """The moving average of the generator, with the critic where there is one, as a model."""
+        critic = None if isinstance(self.stepper.critic, NoCritic) else self.stepper.critic
         config = ModelConfig(
             version=__version__,
             card=self.recipe.card,
@@ -201,9 +205,9 @@ class Run:
             steps=self.step,
             finished=finished,
             generator=self.recipe.generator,
-            critic=self.recipe.critic,
+            critic=None if critic is None else self.recipe.critic,
         )
-        model = NetworkModel(config, self.average.network, self.stepper.critic)  # type: ignore[arg-type]
+        model = NetworkModel(config, self.average.network, critic)  # type: ignore[arg-type]
         model.device = self.processes.device
         return model
 
@@ -251,7 +255,7 @@ class Run:
             self._held_out: HeldOut | None = HeldOut(self.data, size, extractor, "validation", seed)
             self._samples: Any = samples.TranslationSamples(self.data, size, seed)
         else:
-            self._held_out, self._samples = None, samples.NoiseSamples(self.model(), self.recipe.training.seed)
+            self._held_out, self._samples = None, samples.of_noise(self.model(), self.data, self.recipe.training.seed)
         if self.step == 0:
             self._sample()
 

@@ -73,6 +73,48 @@ class NoiseSamples:
         return titled_grid(columns, list(names))
 
 
+class RebuiltSamples:
+    """Pictures of noise, and below them held-out pictures, each above what the model rebuilds it as.
+
+    Args:
+        model: with an encoder; its sizes.
+        data: validation pictures are taken from it.
+        seed: which noise, and which pictures.
+        rows: of held-out pictures, in a column for each label (or eight columns without labels).
+    """
+
+    def __init__(self, model: NetworkModel, data: DomainData, seed: int, rows: int = 3) -> None:
+        config = model.config.generator
+        self.new = NoiseSamples(model, seed)
+        wanted = rows if config.labels else rows * 8
+        count = min(wanted, *(len(pictures) for pictures in data.validation))
+        groups = [
+            held_out_tensor(p, config.size, permutation(len(p), seed, "samples")[:count].tolist(), config.channels)
+            for p in data.validation
+        ]
+        if not config.labels:
+            rows = max(1, count // 8)
+            groups = [x for x in torch.split(groups[0], rows) if len(x) == rows]
+        self.columns = groups
+        self.labels = [torch.full((len(x),), k) if config.labels else None for k, x in enumerate(groups)]
+
+    def draw(self, model: NetworkModel) -> Image.Image:
+        """Both grids, one above the other."""
+        rebuilt = [model.rebuild(x, label).cpu() for x, label in zip(self.columns, self.labels, strict=True)]
+        pairs = [torch.stack(pair, dim=1).flatten(0, 1) for pair in zip(self.columns, rebuilt, strict=True)]
+        below = titled_grid(pairs, ["held out, rebuilt below", *[""] * (len(pairs) - 1)])
+        above = self.new.draw(model)
+        sheet = Image.new("RGB", (max(above.width, below.width), above.height + below.height), "white")
+        sheet.paste(above, (0, 0))
+        sheet.paste(below, (0, above.height))
+        return sheet
+
+
+def of_noise(model: NetworkModel, data: DomainData, seed: int) -> NoiseSamples | RebuiltSamples:
+    """What a run of generation shows: new pictures, and where there is an encoder, pictures rebuilt by it."""
+    return RebuiltSamples(model, data, seed) if model.config.generator.encoder else NoiseSamples(model, seed)
+
+
 def noise_of(model: NetworkModel, seed: int, numbers: Sequence[int]) -> Tensor:
     """The noise behind pictures of a seed, (len(numbers), noise_size), of the kind the model learned from."""
     config = model.config.generator

@@ -6,6 +6,7 @@ from domainxfer.errors import UsageError
 from domainxfer.recipe import Recipe
 
 PENALTIES = ("r1", "r2", "dragan", "gradient_penalty")
+OF_AN_ENCODER = ("reconstruction", "kl_to_normal")
 OF_A_PROBABILITY = ("minimax", "nonsaturating", "lsgan")
 
 
@@ -15,7 +16,7 @@ def refuse_senseless(recipe: Recipe) -> None:
     Raises:
         UsageError: the first thing that cannot work, with the reason and what to do.
     """
-    for problem in _problems(recipe):
+    for problem in (*_problems(recipe), *_problems_of_an_encoder(recipe)):
         raise UsageError(problem)
 
 
@@ -58,3 +59,36 @@ def _problems(recipe: Recipe) -> Iterator[str]:
                     f"objective.generator.{name} reads scores as a classifier's; those of a Wasserstein critic have no "
                     "zero: use objective.generator.wasserstein"
                 )
+
+
+def _problems_of_an_encoder(recipe: Recipe) -> Iterator[str]:
+    of_generator = {name for name, term in recipe.objective.generator.items() if term.weight}
+    code = recipe.objective.info.get("code")
+    if not recipe.generator.encoder:
+        for name in OF_AN_ENCODER:
+            if name in of_generator:
+                yield (
+                    f"objective.generator.{name}: there is no latent to rebuild a picture from; write down a "
+                    "generator.encoder, or take --preset vae-28 or vae-64"
+                )
+        return
+    if "kl_to_normal" not in of_generator:
+        yield (
+            "generator.encoder: nothing keeps its latent near the noise that new pictures are made of; add "
+            "objective.generator.kl_to_normal=1"
+        )
+    if not any(name == "reconstruction" or ":" in name for name in of_generator):
+        yield (
+            "generator.encoder: nothing is rebuilt from its latent, which would say nothing of the picture; add "
+            "objective.generator.reconstruction=1"
+        )
+    if recipe.generator.labels and not recipe.critic.patch_labels:
+        yield (
+            "generator.encoder: to rebuild a picture the generator is told its label, and labels to be discovered are "
+            "not known; use --labels known or none"
+        )
+    if recipe.generator.code_size and not (code and code.weight):
+        yield (
+            "generator.code_size: to rebuild a picture the generator is told the critic's estimate of its code, which "
+            "nothing teaches; add objective.info.code=0.1, or set generator.code_size=0"
+        )

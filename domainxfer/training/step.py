@@ -2,6 +2,7 @@
 
     critic phase      adversarial(real, fake) + label(real, where known) + penalty    -> critic
     generator phase   adversarial(real, fake) + cycle + identity + simgan + yours     -> generator
+                      or reconstruction + divergence of the latent (VAE)              -> generator with its encoder
     info phase        label(fake) + code(fake)                                        -> generator, critic's heads
 
 The info phase rides on the generator's pass: the rest of the critic is frozen there, and the adversarial terms do not
@@ -17,11 +18,11 @@ from torch import Tensor, nn
 from domainxfer.datasets.batches import Batch
 from domainxfer.errors import UsageError
 from domainxfer.models.critic import View
-from domainxfer.models.networks import AnyCritic, AnyGenerator
+from domainxfer.models.networks import AnyCritic, AnyGenerator, NoCritic
 from domainxfer.recipe import OptimizerSettings, Recipe
 from domainxfer.training.passes import Pass, Scope
 from domainxfer.training.processes import Processes
-from domainxfer.training.terms import Phase, Term, build_terms
+from domainxfer.training.terms import OF_THE_ENCODER, Phase, Term, build_terms
 
 
 class Stepper:
@@ -44,9 +45,10 @@ class Stepper:
         self._refuse_what_no_pass_has()
         settings = recipe.optimizer
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "generator": _optimizer(generator.parameters(), settings.generator_lr, settings),
-            "critic": _optimizer(critic.parameters(), settings.critic_lr, settings),
+            "generator": _optimizer(generator.parameters(), settings.generator_lr, settings)
         }
+        if not isinstance(critic, NoCritic):
+            self.optimizers["critic"] = _optimizer(critic.parameters(), settings.critic_lr, settings)
         self.full_rates = {"generator": settings.generator_lr, "critic": settings.critic_lr}
         # A young generator's "zebra" is still a horse: taught from it, the label head unlearns what the reals taught it
         # (its loss on reals stays at chance). Where labels are unknown, fakes may be all there is to learn them from.
@@ -95,13 +97,16 @@ class Stepper:
                     missing |= term.needs & {"noise"}
                 if not self.recipe.critic.energy:
                     missing |= term.needs & {"fake_encodings"}
+                if phase != "generator" or not self.recipe.generator.encoder:
+                    missing |= term.needs & OF_THE_ENCODER
                 if phase == "info" and apart:
                     missing |= {name for name in term.needs if name.startswith("real_")}
                 if missing:
                     raise UsageError(
                         f"objective.{phase}.{term.name} asks for {', '.join(sorted(missing))}, which this run has not: "
-                        "noise has no source, translation no noise, only a critic of energies has encodings, and a "
-                        "separate info phase (info_lr) no view of the reals"
+                        "noise has no source, translation no noise, only a critic of energies has encodings, only the "
+                        "generator phase with generator.encoder a latent, and a separate info phase (info_lr) no view "
+                        "of the reals"
                     )
 
     # --- the phases --------------------------------------------------------------------------------------------------
@@ -176,6 +181,9 @@ class Stepper:
                 "x_fake": x_fake,
                 "x_same": lambda: p.x_same,
                 "x_cycle": lambda: p.x_cycle,
+                "x_rebuilt": lambda: p.x_rebuilt,
+                "latent_mean": lambda: p.latent[0],
+                "latent_log_variance": lambda: p.latent[1],
                 "fake_encodings": lambda: p.encodings(scope["x_fake"]),
                 "real_patches": lambda: scope["real_view"].patches,
                 "fake_patches": lambda: scope["fake_view"].patches,

@@ -9,13 +9,13 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from torch import Tensor
 
 from domainxfer.errors import UsageError, did_you_mean
-from domainxfer.losses import adversarial, cycle, energy, info, penalties, simgan
-from domainxfer.recipe import Objective, TermSettings
+from domainxfer.losses import adversarial, cycle, energy, info, penalties, simgan, vae
+from domainxfer.recipe import Objective, Recipe, TermSettings
 
 Phase = Literal["critic", "generator", "info"]
 
@@ -53,6 +53,8 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
         "simgan": simgan.simgan_generator,
         "cycle": cycle.cycle,
         "identity": cycle.identity,
+        "reconstruction": vae.reconstruction,
+        "kl_to_normal": vae.kl_to_normal,
     },
     "info": {"label_fake": info.label_fake, "code": info.code_l1},
 }
@@ -62,8 +64,10 @@ OF_A_VIEW = PATCHES | {"real_label_logits", "fake_label_logits", "fake_code", "r
 OF_LOOKS = frozenset({"first_look_logits", "second_look_logits"})
 OF_THE_BATCH = frozenset({"x_real", "y_real", "y_known", "x_source", "y_source", "y_target", "code", "noise"})
 OF_THE_GENERATOR = frozenset({"x_fake", "x_same", "x_cycle", "fake_encodings"})
+OF_THE_ENCODER = frozenset({"x_rebuilt", "latent_mean", "latent_log_variance"})
 OF_A_PENALTY = frozenset({"critic", "enter", "uniform_like_x", "uniform_a_picture"})
-NEEDS = OF_A_VIEW | OF_LOOKS | OF_THE_BATCH | OF_THE_GENERATOR | OF_A_PENALTY
+NEEDS = OF_A_VIEW | OF_LOOKS | OF_THE_BATCH | OF_THE_GENERATOR | OF_THE_ENCODER | OF_A_PENALTY
+OF_THE_CRITIC = OF_A_VIEW | OF_LOOKS | {"critic", "enter", "fake_encodings"}
 
 LAZY = {"r1", "r2"}  # only penalties that a large, rare step may replace many small ones of
 
@@ -124,6 +128,16 @@ def build_terms(objective: Objective) -> dict[Phase, list[Term]]:
     return {phase: [term for term in terms if term.settings.weight] for phase, terms in built.items()}
 
 
+def asks_critic(recipe: Recipe) -> bool:
+    """Whether any term asks what only a critic knows, or a code has to be estimated; the critic of a VAE is asked none.
+
+    Raises:
+        UsageError: as `build_terms`.
+    """
+    needs = [term.needs for terms in build_terms(recipe.objective).values() for term in terms]
+    return recipe.generator.code_size > 0 or any(OF_THE_CRITIC & asked for asked in needs)
+
+
 def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
     where = f"objective.{phase}.{name}"
     function = _imported(name, where) if ":" in name else _known(phase, name, where)
@@ -135,6 +149,12 @@ def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
                 f"{where} has no option {option!r}.{did_you_mean(option, options)} "
                 f"It has {', '.join(['weight', 'every', *options])}"
             )
+        choices = _choices(parameters[option])
+        if choices and settings.options[option] not in choices:
+            given = settings.options[option]
+            raise UsageError(
+                f"{where}.{option}: {given!r} is none of {', '.join(choices)}.{did_you_mean(str(given), choices)}"
+            )
     for option in options:
         if parameters[option].default is inspect.Parameter.empty and option not in settings.options:
             raise UsageError(
@@ -143,6 +163,11 @@ def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
     if settings.every > 1 and ":" not in name and name not in LAZY:
         raise UsageError(f"{where}.every: only {' and '.join(sorted(LAZY))} may be lazy")
     return Term(name, function, settings, frozenset(parameters) & NEEDS)
+
+
+def _choices(parameter: inspect.Parameter) -> list[str]:
+    """What an option annotated as a Literal may be; empty for any other option."""
+    return list(get_args(parameter.annotation)) if get_origin(parameter.annotation) is Literal else []
 
 
 def _known(phase: Phase, name: str, where: str) -> Callable[..., Tensor]:

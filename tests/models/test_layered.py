@@ -18,6 +18,8 @@ SMALL = {
     "noise_size": 5,
     "layers": (*UP, {"kind": "up", "out": 3, "act": "tanh"}),
 }
+ENCODER = ({"kind": "down", "out": 6, "act": "leaky"}, {"kind": "linear", "out": 10})
+CODED = {**SMALL, "encoder": ENCODER}
 CRITIC = ({"kind": "down", "out": 6, "act": "leaky"}, {"kind": "down", "out": 1, "kernel": 3, "stride": 1, "pad": 0})
 
 
@@ -41,10 +43,15 @@ LAYERED = [name for name in list_presets() if "layers" in load_preset(name).get(
 @pytest.mark.parametrize("name", LAYERED)
 def test_every_layer_of_every_preset_has_the_size_of_the_formula(name: str) -> None:
     settings = load_preset(name)
-    for part, start in (("generator", 1), ("critic", settings["data"]["size"])):
-        layers = tuple(Layer(**layer) for layer in settings[part]["layers"])
-        channels = settings[part]["noise_size"] if part == "generator" else settings[part]["channels"]
-        shape = (channels, start, start)
+    g, size = settings["generator"], settings["data"]["size"]
+    lists = {
+        "generator": (g["layers"], (g["noise_size"], 1, 1)),
+        "encoder": (g.get("encoder", ()), (g["channels"], size, size)),
+    }
+    if "critic" in settings:
+        lists["critic"] = (settings["critic"]["layers"], (settings["critic"]["channels"], size, size))
+    for part, (written, shape) in lists.items():
+        layers = tuple(Layer(**layer) for layer in written)
         x = torch.zeros(2, *shape)
         for layer in layers:
             n, k, s, p = shape[1], layer.kernel, layer.stride, layer.pad
@@ -56,7 +63,7 @@ def test_every_layer_of_every_preset_has_the_size_of_the_formula(name: str) -> N
             assert shape == (layer.out, side, side)
             assert x.shape[1:] == (shape if layer.kind != "linear" else shape[:1])
         if part == "generator":
-            assert shape[0] * shape[1] ** 2 == settings["generator"]["channels"] * settings["data"]["size"] ** 2
+            assert shape[0] * shape[1] ** 2 == g["channels"] * size**2
 
 
 @pytest.mark.parametrize(
@@ -157,6 +164,13 @@ def test_a_linear_layer_may_stand_before_a_convolution() -> None:
         (CriticConfig, {"size": 8, "energy": True, "layers": ({"kind": "linear", "out": 9},)}, "192 numbers"),
         (CriticConfig, {"energy": True}, "given by its layers"),
         (Layer, {"kind": "linear", "out": 2, "norm": "instance"}, "needs places"),
+        (GeneratorConfig, {**CODED, "encoder": ENCODER[:1]}, r"\(10, 1, 1\)"),
+        (GeneratorConfig, {**CODED, "encoder": ({"kind": "linear", "out": 9},)}, r"it makes .* \(9, 1, 1\)"),
+        (GeneratorConfig, {**CODED, "encoder": ({**ENCODER[1], "act": "tanh"},)}, "no act and no norm"),
+        (GeneratorConfig, {**CODED, "encoder": ({**ENCODER[1], "norm": "batch"},)}, "no act and no norm"),
+        (GeneratorConfig, {**CODED, "encoder": (*ENCODER[:1] * 4, ENCODER[1])}, "nothing is left on the way"),
+        (GeneratorConfig, {**CODED, "noise": "uniform"}, "noise must be normal"),
+        (GeneratorConfig, {"size": 8, "encoder": ENCODER}, "the picture itself is the content"),
     ],
 )
 def test_impossible_layers_are_refused(make, settings, message: str) -> None:
@@ -170,6 +184,24 @@ def test_extra_heads_are_copies_of_the_last_layer_too() -> None:
     (extra,) = d(x).extra_logits
     torch.testing.assert_close(extra, d.extra_heads[0](d.trunk(x)).mean((2, 3)))
     assert d.extra_heads[0][0].weight.shape == (5, 6, 3, 3)
+
+
+@pytest.mark.parametrize("last", [ENCODER[1], {"kind": "down", "out": 10, "kernel": 4, "stride": 1, "pad": 0}])
+@pytest.mark.parametrize("layers", [SMALL["layers"], ()])
+def test_an_encoder_finds_mean_and_log_variance_and_leaves_pictures_of_noise_alone(layers, last) -> None:
+    settings = {**CODED, "layers": layers, "encoder": (ENCODER[0], last), "labels": 3, "width": 8, "blocks": 1}
+    torch.manual_seed(0)
+    with_encoder = new_generator(GeneratorConfig(**settings))
+    torch.manual_seed(0)
+    without = new_generator(GeneratorConfig(**{**settings, "encoder": ()}))
+    assert without.encoder is None
+    z, label = torch.randn(4, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0])
+    assert torch.equal(with_encoder(z, label), without(z, label))
+    mean, log_variance = with_encoder.encoder(pictures())
+    raw = with_encoder.encoder.layers(pictures()).flatten(1)
+    assert mean.shape == log_variance.shape == (4, 5)
+    torch.testing.assert_close(mean, raw[:, :5])
+    torch.testing.assert_close(log_variance, 10 * torch.tanh(raw[:, 5:] / 10))
 
 
 def test_fakes_need_not_leave_a_mark_in_batchnorm() -> None:

@@ -29,7 +29,11 @@ def test_a_healthy_run_is_left_in_peace() -> None:
 
 @pytest.mark.parametrize(
     ("ill", "says"),
-    [({"score/spread": 1e-6}, "the critic is dead"), ({"change": 1e-4}, "the generator changes nothing")],
+    [
+        ({"score/spread": 1e-6}, "the critic is dead"),
+        ({"change": 1e-4}, "the generator changes nothing"),
+        ({"generator/kl_to_normal": 1e-3}, "the latent says nothing"),
+    ],
 )
 def test_trouble_is_told_once_when_it_has_lasted(ill: dict[str, float], says: str) -> None:
     watch = Watch(patience=4)

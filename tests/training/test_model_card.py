@@ -27,6 +27,7 @@ def test_it_says_on_what_the_model_was_trained(
     text = " ".join(card.split())
     for fact in (f"domainxfer {__version__} model", "2 domains (ant, bee)", "ant 7, bee 5", "32 px", "batches of 4"):
         assert fact in text, fact
+    assert "critic.safetensors" in text
     assert "1234 steps, seed 41" in text, "the steps done, not those planned"
 
 

@@ -9,10 +9,18 @@ import torch
 from PIL import Image
 
 from domainxfer.datasets.domain_data import DomainData
+from domainxfer.errors import DomainxferError
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
-from domainxfer.training.samples import NoiseSamples, TranslationSamples, save_picture, titled_grid
+from domainxfer.training.samples import (
+    NoiseSamples,
+    RebuiltSamples,
+    TranslationSamples,
+    of_noise,
+    save_picture,
+    titled_grid,
+)
 
 
 def model(domains: tuple[str, ...] = (), **settings: object) -> NetworkModel:
@@ -82,6 +90,36 @@ def test_a_row_is_one_noise_vector() -> None:
         network.generator.condition.of_label.weight.zero_()  # type: ignore[union-attr]
     pixels = np.asarray(NoiseSamples(network, seed=0).draw(network))[16:]
     assert np.array_equal(pixels[2:, 2:98], pixels[2:, 100:196]), "without its label a column is like the other"
+
+
+ENCODER = ({"kind": "linear", "out": 8},)
+
+
+@pytest.mark.parametrize(("sizes", "labelled"), [((7, 5, 6), True), ((7,), False)])
+def test_held_out_pictures_stand_above_what_is_rebuilt_of_them(
+    tiny_data: Callable[..., DomainData], sizes: tuple[int, ...], labelled: bool
+) -> None:
+    data = tiny_data(sizes, side=32, labelled=labelled)
+    network = model(data.domains, content="noise", output="plain", labels=len(data.domains), encoder=ENCODER)
+    samples = of_noise(network, data, seed=0)
+    assert isinstance(samples, RebuiltSamples)
+    assert len(samples.columns) == 3, "a domain each, or the three held-out pictures side by side"
+    sheet = np.asarray(samples.draw(network))
+    top = NoiseSamples(network, seed=0).draw(network)
+    assert np.array_equal(sheet[: top.height, : top.width], np.asarray(top))
+    below = sheet[top.height + 16 :]
+    for k, x in enumerate(samples.columns):
+        rebuilt = network.rebuild(x, torch.full((len(x),), k) if labelled else None)
+        for row, shown in enumerate(torch.stack([x, rebuilt], dim=1).flatten(0, 1)):
+            pixels = below[2 + 98 * row :, 2 + 98 * k :][:96:3, :96:3] / 127.5 - 1
+            assert np.abs(pixels - shown.permute(1, 2, 0).numpy()).max() < 0.01
+
+
+def test_without_an_encoder_there_is_nothing_to_rebuild(tiny_data: Callable[..., DomainData]) -> None:
+    network = model(content="noise", output="plain")
+    assert isinstance(of_noise(network, tiny_data((7,), labelled=False), seed=0), NoiseSamples)
+    with pytest.raises(DomainxferError, match="no encoder"):
+        network.rebuild(torch.zeros(1, 3, 32, 32))
 
 
 def test_pictures_are_written_whole(tmp_path: Path) -> None:

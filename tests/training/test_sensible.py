@@ -50,6 +50,37 @@ def test_energies_want_a_generator_of_energies() -> None:
         refuse_senseless(recipe(preset))
 
 
+def vae(**changes: Any) -> Recipe:
+    return override(recipe(load_preset("vae-28")), changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"objective": {"generator": {"kl_to_normal": 0}}}, "nothing keeps its latent near the noise"),
+        ({"objective": {"generator": {"reconstruction": 0}}}, "nothing is rebuilt"),
+        ({"generator": {"encoder": []}}, "objective.generator.reconstruction: there is no latent"),
+        ({"generator": {"code_size": 2}}, "critic's estimate of its code"),
+    ],
+)
+def test_an_encoder_and_its_terms_belong_together(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        refuse_senseless(vae(**changes))
+
+
+def test_an_encoder_may_be_taught_by_a_term_of_ones_own_and_by_a_schedule() -> None:
+    terms = {"reconstruction": 0, "my_terms:perceptual": 1.0, "kl_to_normal": {0: 0.0, 1000: 1.0}}
+    refuse_senseless(vae(objective={"generator": terms}))
+    refuse_senseless(vae(generator={"code_size": 2}, objective={"info": {"code": 0.1}}))
+
+
+def test_a_picture_whose_label_is_to_be_discovered_cannot_be_rebuilt() -> None:
+    refuse_senseless(vae().resolved(10))
+    refuse_senseless(vae().resolved(0, labels_known=False))
+    with pytest.raises(UsageError, match="labels to be discovered"):
+        refuse_senseless(vae().resolved(10, labels_known=False))
+
+
 @pytest.mark.parametrize(
     "bound",
     [

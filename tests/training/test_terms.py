@@ -53,6 +53,8 @@ def test_needs_follow_from_the_parameters() -> None:
     assert built("critic", {"lsgan": 1})[0].needs == {"real_patches", "fake_patches"}
     assert built("generator", {"lsgan": 1})[0].needs == {"fake_patches"}
     assert built("generator", {"identity": 1})[0].needs == {"x_same", "x_real"}
+    assert built("generator", {"reconstruction": 1})[0].needs == {"x_rebuilt", "x_real"}
+    assert built("generator", {"kl_to_normal": 1})[0].needs == {"latent_mean", "latent_log_variance"}
     assert built("generator", {"cycle": 1})[0].needs == {"x_cycle", "x_source"}
     assert built("critic", {"r1": 1})[0].needs == {"critic", "enter", "x_real", "y_real"}
     assert built("info", {"code": 1})[0].needs == {"fake_code", "code"}
@@ -78,6 +80,13 @@ def test_an_unknown_option() -> None:
     assert "no option 'gama'" in line
     assert "Did you mean 'gamma'" in line
     assert "weight, every, gamma" in line
+
+
+def test_an_option_of_few_choices_is_checked_before_the_run() -> None:
+    line = refusal("generator", {"reconstruction": {"likelihood": "bernouli"}})
+    assert "objective.generator.reconstruction.likelihood: 'bernouli' is none of bernoulli, gaussian" in line
+    assert "Did you mean 'bernoulli'" in line
+    assert built("generator", {"reconstruction": {"likelihood": "gaussian", "deviation": 0.5}})
 
 
 def test_options_reach_the_function() -> None:
