@@ -1,12 +1,13 @@
-"""Which network a configuration stands for: one of blocks, or one that is written down layer by layer."""
+"""Which network a configuration stands for: of blocks, or written down layer by layer; one critic or several."""
 
 from domainxfer.models.config import CriticConfig, GeneratorConfig
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.models.layered import LayeredCritic, LayeredGenerator
+from domainxfer.models.several import Critics
 
 AnyGenerator = Generator | LayeredGenerator
-AnyCritic = Critic | LayeredCritic
+AnyCritic = Critic | LayeredCritic | Critics
 
 
 def new_generator(config: GeneratorConfig) -> AnyGenerator:
@@ -16,4 +17,5 @@ def new_generator(config: GeneratorConfig) -> AnyGenerator:
 
 def new_critic(config: CriticConfig) -> AnyCritic:
     """A critic with fresh weights, drawn from torch's generator of random numbers."""
-    return LayeredCritic(config) if config.layers else Critic(config)
+    one = LayeredCritic if config.layers else Critic
+    return one(config) if config.count == 1 else Critics(config, [one(config) for _ in range(config.count)])
