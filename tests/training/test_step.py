@@ -511,7 +511,7 @@ def test_each_phase_moves_weights_at_a_rate_of_its_own(
     stepper(some_batches(stepper.recipe), 0)
     for name, network in both.items():
         move = max(float((p.detach() - before[name][key]).abs().max()) for key, p in network.named_parameters())
-        assert move == pytest.approx(rate if name in networks else 0.0, rel=0.02), name
+        assert move == pytest.approx(rate if name in networks else 0.0, rel=0.1), name
 
 
 def test_rates_are_held_and_then_lowered(
