@@ -137,6 +137,12 @@ class Objective(Settings):
         return order
 
     critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
+    critic_batch: int | None = Field(
+        None, ge=1, description="pictures that the critic learns from in a step of its own; null: the whole batch"
+    )
+    reuse: int = Field(
+        1, ge=1, description="batches of reals that meet the same content (noise or sources, and code) before the next"
+    )
     critic_input: CriticInput = CriticInput()
     looks: Looks = Looks()
     choose_label_head_at: int | None = Field(
@@ -230,6 +236,11 @@ class Recipe(Settings):
             raise ValueError("data.batch: two domains need an even batch, so that each real has a fake of its label")
         if self.mode == "translate" and self.generator.channels != 3:
             raise ValueError("generator.channels: translation works on colour pictures, 3 channels")
+        if (self.objective.critic_batch or 0) > self.data.batch:
+            raise ValueError(
+                f"objective.critic_batch: {self.objective.critic_batch} is more than data.batch, {self.data.batch}; "
+                "the critic learns from a part of the batch, or from all of it"
+            )
         if self.data.size % 2 or self.data.size < 2**self.critic.depth:
             raise ValueError(
                 f"data.size: {self.data.size} must be even and at least {2**self.critic.depth}, 2 to the critic's depth"

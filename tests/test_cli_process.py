@@ -163,16 +163,26 @@ def test_dry_run_writes_nothing(home):
     assert not (home / "dry").exists()
 
 
-def test_two_processes_train_what_one_trains(home):
+SEVERAL = [
+    *("--set", "generator.heads=2", "--set", "critic.count=2"),
+    *("--set", "objective.reuse=2", "--set", "objective.critic_batch=4"),
+]
+
+
+@pytest.mark.parametrize("more", [[], SEVERAL], ids=["plain", "several"])
+def test_two_processes_train_what_one_trains(home, more):
     """With the same total batch the losses agree within 1e-5, SimGAN's too, whose groups span the batch."""
+    name_of = {"one": f"one{len(more)}", "two": f"two{len(more)}"}
     options = [
+        *more,
         *("--steps", "3", "--set", "training.precision=fp32", "--set", "objective.generator.simgan=1"),
         *("--set", "objective.critic.simgan=0.1", "--set", "data.batch=8", "--set", "objective.critic.r1.every=1"),
     ]
     for name, nproc in (("one", "1"), ("two", "2")):
-        code, out, err = finish(start(home, *train(home, "--name", name, "--nproc", nproc, *options)))
+        code, out, err = finish(start(home, *train(home, "--name", name_of[name], "--nproc", nproc, *options)))
         assert code == 0, out + err
-    one, two = ((home / "runs" / f"{name}-1" / "metrics.csv").read_text().splitlines() for name in ("one", "two"))
+    folders = [home / "runs" / f"{name}-1" for name in name_of.values()]
+    one, two = ((folder / "metrics.csv").read_text().splitlines() for folder in folders)
     columns = one[0].split(",")
     assert two[0].split(",") == columns
     for row_one, row_two in zip(one[1:], two[1:], strict=True):
@@ -180,6 +190,6 @@ def test_two_processes_train_what_one_trains(home):
         for name, (a, b) in pairs.items():
             if "/" in name and name != "score/spread":  # a deviation over each process's own share
                 assert float(a) == pytest.approx(float(b), abs=1e-5), name
-    weights = [load_file(home / "runs" / f"{name}-1" / "model" / "model.safetensors") for name in ("one", "two")]
+    weights = [load_file(folder / "model" / "model.safetensors") for folder in folders]
     for key in weights[0]:
         torch.testing.assert_close(weights[0][key], weights[1][key], atol=1e-4, rtol=1e-3)

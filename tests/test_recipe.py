@@ -193,6 +193,13 @@ def test_resolved_leaves_out_what_cannot_apply() -> None:
     assert set(changed().resolved(2).objective.info) == {"label_fake"}, "no code, no loss of the code"
 
 
+def test_the_critics_batch_is_a_part_of_the_batch() -> None:
+    assert "is more than data.batch, 8" in refusal("objective.critic_batch=9")
+    assert changed("objective.critic_batch=8").objective.critic_batch == 8
+    assert "greater than or equal to 1" in refusal("objective.critic_batch=0")
+    assert "greater than or equal to 1" in refusal("objective.reuse=0")
+
+
 def test_two_domains_need_an_even_batch() -> None:
     with pytest.raises(UsageError, match=r"data\.batch.*even"):
         changed("data.batch=5").resolved(2)

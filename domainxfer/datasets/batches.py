@@ -4,9 +4,9 @@ All of it follows from (seed, step, position in the global batch), so a resumed 
 any number of processes see the same data.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm
 from typing import Any
 
@@ -121,8 +121,8 @@ class Batch:
     """(b, C, H, W): what is translated to y_real."""
     y_source: Tensor
     """(b,) its own labels, nowhere equal to y_real where there are two domains or more."""
-    sources: list[int]
-    """Places of the sources in the global batch."""
+    sources: list[int] | None
+    """Places of the sources in the global batch; None where not all of them stand there."""
     y_known: Tensor | None = None
     """(b,) int64, of unlabelled pictures of which a few labels are known: the label, or -1."""
 
@@ -139,6 +139,35 @@ class Batch:
             y_known=None if self.y_known is None else self.y_known.to(device),
         )
 
+    def part(self, places: Collection[int]) -> "Batch":
+        """What of it stands at these places of the global batch."""
+        rows = [row for row, position in enumerate(self.positions) if position in places]
+        return Batch(
+            step=self.step,
+            positions=[self.positions[row] for row in rows],
+            x_real=self.x_real[rows],
+            y_real=self.y_real[rows],
+            x_source=self.x_source[rows],
+            y_source=self.y_source[rows],
+            sources=None,
+            y_known=None if self.y_known is None else self.y_known[rows],
+        )
+
+
+def balanced_part(batch: int, size: int, labels: int) -> list[int]:
+    """``size`` places of a global batch, spread over all of it so that processes share them as they share the batch.
+
+    K places that follow each other have K labels, so whole runs of K are taken: each label is there equally often.
+
+    Args:
+        batch: pictures B in the global batch.
+        size: at most B; a multiple of K, if K is at most B.
+        labels: K, where labels are known; else 0.
+    """
+    run = labels if 0 < labels <= batch else 1
+    runs, wanted = batch // run, size // run
+    return [(number * runs // wanted) * run + place for number in range(wanted) for place in range(run)]
+
 
 class BatchSource(Dataset[Batch]):
     """`source[step]` is this process's share of the batch of a step.
@@ -150,10 +179,18 @@ class BatchSource(Dataset[Batch]):
         channels: 3, or 1 for grey pictures.
         rank: this process.
         processes: how many share a batch.
+        reuse: batches that have the sources of the first of them.
     """
 
     def __init__(
-        self, data: DomainData, settings: DataSettings, seed: int, channels: int = 3, rank: int = 0, processes: int = 1
+        self,
+        data: DomainData,
+        settings: DataSettings,
+        seed: int,
+        channels: int = 3,
+        rank: int = 0,
+        processes: int = 1,
+        reuse: int = 1,
     ) -> None:
         load_size = round(settings.size * settings.margin)
         budget = settings.cache_mb * 2**20 // len(data.train)
@@ -163,12 +200,14 @@ class BatchSource(Dataset[Batch]):
         self.planner = Planner(sizes, settings.batch, seed, np.array(list(known), np.int64), settings.known_every)
         self.label_of = known
         self.augmentation = Augmentation(settings.size, settings.augment, seed)
-        self.channels = channels
+        self.channels, self.reuse = channels, reuse
         share = settings.batch // processes
         self.positions = list(range(rank * share, (rank + 1) * share if rank < processes - 1 else settings.batch))
 
     def __getitem__(self, step: int) -> Batch:
-        plan = self.planner.plan(step)
+        plan, first = self.planner.plan(step), step - step % self.reuse
+        if step != first:
+            return self._with_sources_of(self[first], plan, step)
         sources = plan.sources[self.positions].tolist()
         # A source may lie in the share of another process: it is loaded here too.
         needed = sorted({*self.positions, *sources})
@@ -191,6 +230,11 @@ class BatchSource(Dataset[Batch]):
         labels = np.full(len(plan.picks), -1)
         labels[plan.known] = [self.label_of[pick] for pick in plan.picks[plan.known].tolist()]
         return torch.from_numpy(labels[self.positions])
+
+    def _with_sources_of(self, first: Batch, plan: Plan, step: int) -> Batch:
+        reals = np.stack([self._picture(plan, step, p) for p in self.positions])
+        y_real = torch.from_numpy(plan.y_real)[self.positions]
+        return replace(first, step=step, x_real=to_tensor(reals, self.channels), y_real=y_real, sources=None)
 
     def _picture(self, plan: Plan, step: int, position: int) -> np.ndarray:
         pictures = self.pictures[int(plan.y_real[position])]

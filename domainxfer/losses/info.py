@@ -19,11 +19,13 @@ def label_known(first_look_logits: Sequence[Tensor], second_look_logits: Sequenc
     Args:
         first_look_logits: for each label head, (B, K).
         second_look_logits: the same for another look at the same pictures.
-        y_known: (B,) the label, or -1.
+        y_known: (B,) the label, or -1; 0 where none is known.
     """
     labels = first_look_logits[0].shape[1]
     looks = [logits for logits in (*first_look_logits, *second_look_logits) if logits.shape[1] == labels]
     few = y_known >= 0
+    if not few.any():
+        return torch.stack([logits.sum() for logits in looks]).sum() * 0.0
     return torch.stack([F.cross_entropy(logits[few], y_known[few]) for logits in looks]).mean()
 
 

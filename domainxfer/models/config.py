@@ -80,6 +80,12 @@ class GeneratorConfig(Settings):
     )
     noise_size: int = Field(128, ge=1, description="length of the noise vector, where content is noise")
     noise: Literal["normal", "uniform"] = Field("normal", description="N(0, 1), or U(-1, 1)")
+    heads: int = Field(
+        0,
+        ge=0,
+        description="several generators: so many noisy-linear entrances to one body; the noise's first number chooses "
+        "(for pictures, the code's); 0 is one plain entrance",
+    )
     layers: tuple[Layer, ...] = Field(
         (), description="for content noise: the whole network, layer by layer, in place of the blocks"
     )
@@ -109,6 +115,8 @@ class GeneratorConfig(Settings):
     def _check_layers(self) -> None:
         if self.content != "noise":
             raise ValueError("layers: they make pictures of noise; a picture as content is translated by blocks")
+        if self.heads and self.layers[0].kind != "linear":
+            raise ValueError("heads: they are linear and take the place of the first layer, which is not")
         last, picture = self.layers[-1], (self.channels, self.size, self.size)
         made = shape_after(self.layers, (1, 1, 1))
         if last.kind == "linear" and last.out != prod(picture):
@@ -150,6 +158,9 @@ class CriticConfig(Settings):
     channels: Literal[1, 3] = 3
     bands: bool = Field(True, description="pictures enter as bands of equal loudness, not as pixels")
     width: int = Field(48, ge=8, description="channels after the first convolution; doubled at each halving, up to 4x")
+    count: int = Field(
+        1, ge=1, description="critics, each with weights of its own; terms judge each and average, logits are averaged"
+    )
     depth: int = Field(4, ge=2, le=8, description="halvings of the resolution")
     fields: tuple[int, ...] = Field((2, 3), description="halvings after which patches are scored: small to large view")
     style: bool = Field(

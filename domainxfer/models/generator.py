@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from domainxfer.models.bands import Bands, FromColours
 from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
 from domainxfer.models.config import GeneratorConfig
+from domainxfer.models.heads import NoisyHeads
 from domainxfer.models.layered import Encoder
 
 CONDITION_SIZE = 64  # length of the vector that carries label and code to every normalisation
@@ -36,7 +37,8 @@ class Generator(nn.Module):
         self.config = c = config
         halvings = c.patch.bit_length() - 1  # 2 for patch 4
         widths = [c.width] + [c.width // 2] * (halvings - 1)
-        self.condition = Condition(c.labels, c.code_size, c.noise_size if c.content == "noise" else 0, c.leak)
+        noise_size, heads = (c.noise_size, 0) if c.content == "noise" else (0, c.heads)
+        self.condition = Condition(c.labels, c.code_size, noise_size, c.leak, heads)
         if c.content == "picture":
             self.halve: nn.Module = Bands(c.channels) if c.bands else nn.PixelUnshuffle(2)
             self.enter: nn.Module = nn.Sequential(
@@ -134,7 +136,7 @@ def smoothed(image: Tensor, spread: int) -> Tensor:
 class Condition(nn.Module):
     """One vector from label, code and (for noise content) the noise itself: (B, CONDITION_SIZE)."""
 
-    def __init__(self, labels: int, code_size: int, noise_size: int, leak: float) -> None:
+    def __init__(self, labels: int, code_size: int, noise_size: int, leak: float, heads: int = 0) -> None:
         super().__init__()
         self.labels, self.code_size, self.noise_size, self.leak = labels, code_size, noise_size, leak
         # An embedding row a label, and a linear map of the continuous rest; both are as loud at the start.
@@ -143,7 +145,8 @@ class Condition(nn.Module):
         self.of_rest = nn.Linear(rest, CONDITION_SIZE, bias=False) if rest else None
         if self.of_rest is not None:
             nn.init.normal_(self.of_rest.weight, std=1 / rest**0.5)
-        self.mix = nn.Linear(CONDITION_SIZE, CONDITION_SIZE)
+        sizes = (CONDITION_SIZE, CONDITION_SIZE)
+        self.mix = NoisyHeads(heads, *sizes, "symmetric") if heads else nn.Linear(*sizes)
 
     def forward(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> Tensor:
         batch = len(content)
@@ -157,7 +160,15 @@ class Condition(nn.Module):
             if self.code_size:
                 rest.append(torch.zeros(batch, self.code_size, device=content.device) if code is None else code)
             total = total + self.of_rest(torch.cat(rest, dim=1))
-        return F.leaky_relu(self.mix(total), self.leak) + total
+        return F.leaky_relu(self._mixed(total, code), self.leak) + total
+
+    def _mixed(self, total: Tensor, code: Tensor | None) -> Tensor:
+        if isinstance(self.mix, NoisyHeads):
+            chooser = code[:, 0] if code is not None and self.code_size else total.new_zeros(len(total))
+            mixed: Tensor = self.mix(total, chooser)
+        else:
+            mixed = self.mix(total)
+        return mixed
 
 
 class NoiseHead(nn.Module):
@@ -169,13 +180,15 @@ class NoiseHead(nn.Module):
         while grid % 2 == 0 and grid > 4:
             grid, doublings = grid // 2, doublings + 1
         self.grid, self.width = grid, config.width
-        self.linear = nn.Linear(config.noise_size, config.width * grid * grid)
+        sizes = (config.noise_size, config.width * grid * grid)
+        self.linear = NoisyHeads(config.heads, *sizes, config.noise_kind) if config.heads else nn.Linear(*sizes)
         self.steps = nn.ModuleList(
             ConditionedBlock(config.width, CONDITION_SIZE, config.norm, config.leak) for _ in range(doublings)
         )
 
     def forward(self, noise: Tensor, condition: Tensor, layout: torch.memory_format) -> Tensor:
-        x: Tensor = self.linear(noise).view(-1, self.width, self.grid, self.grid).contiguous(memory_format=layout)
+        x: Tensor = self.linear(noise, noise[:, 0]) if isinstance(self.linear, NoisyHeads) else self.linear(noise)
+        x = x.view(-1, self.width, self.grid, self.grid).contiguous(memory_format=layout)
         for block in self.steps:
             x = blur(F.interpolate(block(x, condition), scale_factor=2, mode="nearest"))
         return x

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from domainxfer.models.blocks import InstanceNorm
 from domainxfer.models.config import CriticConfig, GeneratorConfig, Layer, shape_after
 from domainxfer.models.critic import View, map_of_label
+from domainxfer.models.heads import NoisyHeads
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -61,7 +62,10 @@ class LayeredGenerator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.layers = built(c.layers, (c.noise_size + c.labels + c.code_size, 1, 1))
+        inputs = c.noise_size + c.labels + c.code_size
+        layers = built(c.layers, (inputs, 1, 1))
+        self.heads = NoisyHeads(c.heads, inputs, c.layers[0].out, c.noise_kind) if c.heads else None
+        self.layers = layers[2:] if c.heads else layers  # heads take the place of the flattening and the linear map
         self.bounded_by = c.layers[-1].act
         self.encoder = Encoder(c) if c.encoder else None
 
@@ -84,7 +88,9 @@ class LayeredGenerator(nn.Module):
             parts.append(F.one_hot(label, c.labels).to(content.dtype))
         if c.code_size:
             parts.append(content.new_zeros(len(content), c.code_size) if code is None else code)
-        x: Tensor = self.layers(torch.cat(parts, dim=1)[:, :, None, None]).float()
+        entering = torch.cat(parts, dim=1)
+        entered = entering[:, :, None, None] if self.heads is None else self.heads(entering, content[:, 0])
+        x: Tensor = self.layers(entered).float()
         x = x.view(-1, c.channels, c.size, c.size)
         return 2 * x - 1 if self.bounded_by == "sigmoid" else x  # pictures in [0, 1] in the write-up
 

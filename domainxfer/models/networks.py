@@ -1,4 +1,4 @@
-"""Which network a configuration stands for: one of blocks, or one that is written down layer by layer; or none."""
+"""Which network a configuration stands for: of blocks, or written down layer by layer; no critic, one or several."""
 
 from torch import Tensor, nn
 
@@ -6,6 +6,7 @@ from domainxfer.models.config import CriticConfig, GeneratorConfig
 from domainxfer.models.critic import Critic, View
 from domainxfer.models.generator import Generator
 from domainxfer.models.layered import LayeredCritic, LayeredGenerator
+from domainxfer.models.several import Critics
 
 AnyGenerator = Generator | LayeredGenerator
 
@@ -34,7 +35,7 @@ class NoCritic(nn.Module):
         return []
 
 
-AnyCritic = Critic | LayeredCritic | NoCritic
+AnyCritic = Critic | LayeredCritic | Critics | NoCritic
 
 
 def new_generator(config: GeneratorConfig) -> AnyGenerator:
@@ -44,4 +45,5 @@ def new_generator(config: GeneratorConfig) -> AnyGenerator:
 
 def new_critic(config: CriticConfig) -> AnyCritic:
     """A critic with fresh weights, drawn from torch's generator of random numbers."""
-    return LayeredCritic(config) if config.layers else Critic(config)
+    one = LayeredCritic if config.layers else Critic
+    return one(config) if config.count == 1 else Critics(config, [one(config) for _ in range(config.count)])

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from domainxfer.errors import DomainxferError
 
-ROWS_OF_LABELS = re.compile(r"(condition\.of_label|patch_heads\.\d+\.score|style_head|label_head)\.")
+FIRST_CRITIC = "critics.0."  # a single critic is what the first of several is
+ROWS_OF_LABELS = re.compile(r"(critics\.\d+\.)?(condition\.of_label|patch_heads\.\d+\.score|style_head|label_head)\.")
 
 
 def take_over(
@@ -34,10 +35,10 @@ def take_over(
     Raises:
         DomainxferError: nothing fits.
     """
-    known, fresh = old.state_dict(), []
+    known, fresh = {key.removeprefix(FIRST_CRITIC): value for key, value in old.state_dict().items()}, []
     filled = dict(network.state_dict())
     for key, value in network.state_dict().items():
-        fitting = _fitting(key, value, known.get(key), domains, old_domains)
+        fitting = _fitting(key, value, known.get(key.removeprefix(FIRST_CRITIC)), domains, old_domains)
         if fitting is None:
             fresh.append(key)
         else:

@@ -12,6 +12,8 @@ from torch import nn
 
 from domainxfer.datasets.batches import Batch
 from domainxfer.losses.info import information
+from domainxfer.models.critic import Critic
+from domainxfer.models.layered import LayeredCritic
 from domainxfer.training.passes import Pass
 from domainxfer.training.step import Stepper
 
@@ -33,6 +35,8 @@ def choose_label_head(stepper: Stepper, batches: Iterable[Batch]) -> list[float]
         Information of each competing head in nats, weighed as in training; that of the former label head first.
     """
     critic = stepper.critic
+    if not isinstance(critic, Critic | LayeredCritic):
+        raise TypeError("heads are those of one critic")
     sizes = (critic.config.labels, *critic.config.extra_heads)
     peers = [place for place, labels in enumerate(sizes) if labels == sizes[0]]
     found = _information_of(stepper, batches, peers)

@@ -22,6 +22,7 @@ from domainxfer.models.critic import View
 from domainxfer.models.layered import LayeredCritic
 from domainxfer.models.networks import AnyCritic, AnyGenerator
 from domainxfer.models.precision import autocast
+from domainxfer.models.several import Critics
 from domainxfer.recipe import Recipe
 from domainxfer.training.critic_input import as_critic_sees
 from domainxfer.training.looks import NUMBERS, looked_at
@@ -81,10 +82,15 @@ class Pass:
 
     # --- drawn from (seed, step, position) ---------------------------------------------------------------------------
 
-    def drawn(self, purpose: str, kind: str, *shape: int) -> Tensor:
-        """Numbers of ``kind`` for each picture of this share, (b, *shape)."""
-        seed = self.recipe.training.seed
-        return per_position(kind, shape, seed, purpose, self.batch.step, self.batch.positions).to(self.device)
+    def drawn(self, purpose: str, kind: str, *shape: int, step: int | None = None) -> Tensor:
+        """Numbers of ``kind`` for each picture of this share, (b, *shape); of this batch's step, or of another."""
+        seed, step = self.recipe.training.seed, self.batch.step if step is None else step
+        return per_position(kind, shape, seed, purpose, step, self.batch.positions).to(self.device)
+
+    @property
+    def content_number(self) -> int:
+        """Which content this batch has: as many batches as `objective.reuse` says share theirs."""
+        return self.batch.step // self.recipe.objective.reuse
 
     @cached_property
     def y_target(self) -> Tensor | None:
@@ -94,21 +100,21 @@ class Pass:
             return None
         if self.labels_known:
             return self.batch.y_real
-        step, batch = self.batch.step, self.recipe.data.batch
-        shuffled = draw(self.recipe.training.seed, "labels", step).permutation(batch)
-        whole = (step * batch + shuffled) % labels  # a surplus, or a batch smaller than K, moves on from step to step
+        number, batch = self.content_number, self.recipe.data.batch
+        shuffled = draw(self.recipe.training.seed, "labels", number).permutation(batch)
+        whole = (number * batch + shuffled) % labels  # a surplus, or a batch smaller than K, moves on from step to step
         return torch.from_numpy(whole[self.batch.positions]).to(self.device)
 
     @cached_property
     def code(self) -> Tensor:
         """(b, code_size), uniform in [-1, 1]."""
-        return self.drawn("code", "symmetric", self.recipe.generator.code_size)
+        return self.drawn("code", "symmetric", self.recipe.generator.code_size, step=self.content_number)
 
     @cached_property
     def noise(self) -> Tensor:
         """(b, noise_size), where that is the content."""
         settings = self.recipe.generator
-        return self.drawn("noise", settings.noise_kind, settings.noise_size)
+        return self.drawn("noise", settings.noise_kind, settings.noise_size, step=self.content_number)
 
     # --- the generator's side ----------------------------------------------------------------------------------------
 
@@ -133,7 +139,7 @@ class Pass:
         the pattern drowns, and the way back must be found from what can be seen. The noise is in what G looks at, not
         in what its change is added to: taking noise off again is not to be learned.
         """
-        code = self.processes.gather(self.own_code)[self.batch.sources]
+        code = self.source_code
         sigma = self.recipe.objective.cycle_noise
         if not sigma:
             return self.generate(self.x_fake, self.batch.y_source, code)
@@ -191,6 +197,16 @@ class Pass:
         with torch.no_grad():
             return self._judged(self.batch.x_real, self.y_of_reals).code.clamp(-1, 1)
 
+    @cached_property
+    def source_code(self) -> Tensor:
+        """(b, code_size): the same of x_source; where the sources are reals of this batch, what is known of those."""
+        if self.batch.sources is not None:
+            return self.processes.gather(self.own_code)[self.batch.sources]
+        if not self.recipe.generator.code_size:
+            return self.code  # empty
+        with torch.no_grad():
+            return self._judged(self.batch.x_source, self.batch.y_source).code.clamp(-1, 1)
+
     @property
     def y_of_reals(self) -> Tensor | None:
         """(b,) labels of the reals, or None where they are unknown."""
@@ -200,7 +216,7 @@ class Pass:
         """D of the image as the critic sees it, patches scored for ``label``; each ``which`` has draws of its own."""
         settings = self.recipe.objective.critic_input
         seen = as_critic_sees(image, settings, self.batch.step, self.drawn, which)
-        if which.startswith("fake") and isinstance(self.critic, LayeredCritic):
+        if which.startswith("fake") and isinstance(self.critic, LayeredCritic | Critics):
             with self.critic.forgetting():
                 return self._judged(seen, label)
         return self._judged(seen, label)
@@ -222,7 +238,7 @@ class Pass:
 
     def encodings(self, image: Tensor) -> Tensor:
         """(b, S) what the encoder of a critic of energies makes of images."""
-        if not isinstance(self.critic, LayeredCritic):
+        if not isinstance(self.critic, LayeredCritic | Critics):
             raise TypeError("only a critic of layers has an encoder")
         return self.critic.encode(image)
 

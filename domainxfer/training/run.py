@@ -39,7 +39,7 @@ from domainxfer.training.state import (
     restore,
     save_checkpoint,
 )
-from domainxfer.training.step import Stepper
+from domainxfer.training.step import Stepper, places_of_critic
 from domainxfer.training.terms import asks_critic
 
 
@@ -86,14 +86,10 @@ class Run:
         self, recipe: Recipe, data: DomainData, processes: Processes, folder: RunFolder | None, listener: Listener
     ) -> None:
         self.recipe, self.data, self.processes, self.folder, self.listener = recipe, data, processes, folder, listener
-        if recipe.data.batch % processes.count:
-            raise DomainxferError(
-                f"data.batch is {recipe.data.batch}, which {processes.count} processes cannot share evenly; "
-                f"--set data.batch={processes.count * max(1, recipe.data.batch // processes.count)}"
-            )
+        refuse_senseless(recipe)
+        self._refuse_uneven_shares()
         if recipe.mode == "translate" and processes.is_main:
             load_extractor(recipe.training.extractor)  # a misspelt one is refused before anything is written
-        refuse_senseless(recipe)
         device, precision = processes.device, recipe.training.precision
         self.bf16 = precision == "bf16" or (precision == "auto" and pays_bf16(device))
         self.memory_format = torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last
@@ -106,7 +102,13 @@ class Run:
         self.stepper = Stepper(generator, critic, recipe, processes, bf16=self.bf16)
         self.average = MovingAverage(generator, recipe.training.ema)
         self.source = BatchSource(
-            data, recipe.data, recipe.training.seed, recipe.generator.channels, processes.rank, processes.count
+            data,
+            recipe.data,
+            recipe.training.seed,
+            recipe.generator.channels,
+            processes.rank,
+            processes.count,
+            reuse=recipe.objective.reuse if recipe.mode == "translate" else 1,  # noise is not loaded
         )
         self.watch = Watch()
         self.step = 0
@@ -210,6 +212,20 @@ class Run:
         model = NetworkModel(config, self.average.network, critic)  # type: ignore[arg-type]
         model.device = self.processes.device
         return model
+
+    def _refuse_uneven_shares(self) -> None:
+        batch, count = self.recipe.data.batch, self.processes.count
+        if batch % count:
+            raise DomainxferError(
+                f"data.batch is {batch}, which {count} processes cannot share evenly; "
+                f"--set data.batch={count * max(1, batch // count)}"
+            )
+        places = places_of_critic(self.recipe) or []
+        if len({sum(place * count // batch == rank for place in places) for rank in range(count)}) > 1:
+            raise DomainxferError(
+                f"objective.critic_batch is {len(places)}, which {count} processes cannot share evenly, each label as "
+                f"often; take a multiple of {count} times the number of labels for it and for data.batch"
+            )
 
     # --- parts of the loop -------------------------------------------------------------------------------------------
 

@@ -32,6 +32,8 @@ def _problems(recipe: Recipe) -> Iterator[str]:
     if recipe.objective.choose_label_head_at is not None:
         if "paired_information" not in of_critic:
             yield "objective.choose_label_head_at compares heads by objective.critic.paired_information, which is off"
+        if recipe.critic.count > 1:
+            yield "objective.choose_label_head_at: several critics have a label head each; take critic.count 1"
         if recipe.critic.labels not in recipe.critic.extra_heads:
             yield (
                 f"objective.choose_label_head_at: no head of {recipe.critic.labels} labels competes with the label "
@@ -46,6 +48,22 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield "objective.generator: beside the energies of ebgan only objective.generator.ebgan has a meaning"
     if "ebgan" in of_generator and "ebgan" not in of_critic:
         yield "objective.generator.ebgan lowers an energy: it needs objective.critic.ebgan and critic.energy"
+    labels, part = recipe.critic.labels if recipe.critic.patch_labels else 0, recipe.objective.critic_batch
+    if part is not None and part != recipe.data.batch and 0 < labels <= recipe.data.batch and part % labels:
+        yield (
+            f"objective.critic_batch: {part} pictures cannot be shared evenly by {labels} labels; take a multiple of "
+            f"{labels}"
+        )
+    if recipe.mode == "translate" and recipe.objective.reuse > 1 and labels and recipe.data.batch % labels:
+        yield (
+            f"objective.reuse: sources that meet several batches need the same labels in each, so data.batch must be a "
+            f"multiple of {labels}, the number of domains"
+        )
+    if recipe.mode == "translate" and recipe.generator.heads > 1 and not recipe.generator.code_size:
+        yield (
+            "generator.heads: a picture of several heads has as many translations, and only the code can say which is "
+            "meant: set generator.code_size to 1 or more"
+        )
     if "wasserstein" in of_critic:
         bounded = recipe.optimizer.clip_weights is not None or recipe.critic.norm == "spectral" or penalties
         if not bounded:

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from domainxfer.datasets.batches import Batch
+from domainxfer.datasets.batches import Batch, balanced_part
 from domainxfer.errors import UsageError
 from domainxfer.models.critic import View
+from domainxfer.models.heads import redraw_heads
 from domainxfer.models.networks import AnyCritic, AnyGenerator, NoCritic
 from domainxfer.recipe import OptimizerSettings, Recipe
 from domainxfer.training.passes import Pass, Scope
@@ -43,6 +44,7 @@ class Stepper:
         self.processes, self.bf16 = processes, bf16
         self.terms: dict[Phase, list[Term]] = build_terms(recipe.objective)
         self._refuse_what_no_pass_has()
+        self.critic_places = places_of_critic(recipe)
         settings = recipe.optimizer
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "generator": _optimizer(generator.parameters(), settings.generator_lr, settings)
@@ -69,6 +71,7 @@ class Stepper:
     def __call__(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
         """Train on `batches_a_step` batches; return the parts of each phase's loss, and what tells health, by name."""
         self._set_rates(step)
+        redraw_heads(self.generator, self.recipe.training.seed, step)
         parts: dict[str, Tensor] = {}
         generator_first = self.recipe.objective.order[0] == "generator"
         together: tuple[Phase, ...] = ("critic", "generator") if self.info_apart else ("critic", "generator", "info")
@@ -77,11 +80,12 @@ class Stepper:
             if phase == "generator":
                 self._generator_phase(last, step, parts)
             elif self.recipe.objective.critic_steps:
-                for batch in batches[:-1]:
-                    self._critic_phase(self._pass(batch, "critic"), step, parts, graph_is_used=False)
-                # Once the generator has moved, the fakes of its own phase are stale.
-                fresh = self._pass(batches[-1], "critic") if generator_first else last
-                self._critic_phase(fresh, step, parts, graph_is_used=not generator_first)
+                # Once the generator has moved, the fakes of its own phase are stale; and it may see more of the batch.
+                shared = not generator_first and self.critic_places is None
+                for batch in batches[: -1 if shared else None]:
+                    self._critic_phase(self._pass(self._part(batch), "critic"), step, parts, graph_is_used=False)
+                if shared:
+                    self._critic_phase(last, step, parts, graph_is_used=True)
         if self.info_apart:
             self._info_phase(self._pass(batches[-1], "info"), step, parts)
         return parts
@@ -163,6 +167,10 @@ class Stepper:
         same = any("x_same" in term.needs for phase in phases for term in self.terms[phase])
         return Pass(self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same)
 
+    def _part(self, batch: Batch) -> Batch:
+        """What the critic learns from in a step of its own."""
+        return batch if self.critic_places is None else batch.part(self.critic_places)
+
     def _scope(self, p: Pass, x_fake, real_view, which_fake: str) -> Scope:  # type: ignore[no-untyped-def]
         """What terms may ask for; nothing is computed before one does."""
         batch, shape = p.batch, tuple(p.batch.x_real.shape[1:])
@@ -241,6 +249,14 @@ class Stepper:
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.full_rates[name] * share
+
+
+def places_of_critic(recipe: Recipe) -> list[int] | None:
+    """Places in the global batch of what the critic's own steps learn from; None where that is all of it."""
+    batch, size = recipe.data.batch, recipe.objective.critic_batch
+    if size is None or size == batch:
+        return None
+    return balanced_part(batch, size, recipe.critic.labels if recipe.critic.patch_labels else 0)
 
 
 def _optimizer(parameters: Iterable[nn.Parameter], rate: float, settings: OptimizerSettings) -> torch.optim.Optimizer:

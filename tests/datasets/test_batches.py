@@ -17,6 +17,7 @@ from domainxfer.datasets.batches import (
     BatchSource,
     LoadedPictures,
     Planner,
+    balanced_part,
     batches,
     centre_crop,
     deranged,
@@ -155,6 +156,70 @@ def test_shares_of_processes_are_the_batch_of_one(
             assert torch.equal(getattr(one, name), torch.cat([getattr(part, name) for part in parts])), name
         assert one.positions == [p for part in parts for p in part.positions] == list(range(batch))
         assert one.sources == [s for part in parts for s in part.sources]
+
+
+@pytest.mark.parametrize("sizes", [(7, 5), (7, 5, 6)])
+def test_sources_may_meet_several_batches_of_reals(tiny_data: MakeData, sizes: tuple[int, ...]) -> None:
+    data = tiny_data(sizes)
+    plain, reused = (BatchSource(data, settings(), seed=4, reuse=reuse) for reuse in (1, 3))
+    for step in range(7):
+        batch, first = reused[step], plain[step - step % 3]
+        for name in ("x_real", "y_real", "step", "positions"):
+            value, expected = getattr(batch, name), getattr(plain[step], name)
+            assert torch.equal(value, expected) if isinstance(value, torch.Tensor) else value == expected, name
+        assert torch.equal(batch.x_source, first.x_source)
+        assert torch.equal(batch.y_source, first.y_source)
+        assert (batch.y_source != batch.y_real).all()
+        assert (batch.sources is None) == (step % 3 > 0), "only in the first are they reals of the same batch"
+    again = list(batches(BatchSource(data, settings(), seed=4, reuse=3), range(4, 7), workers=0))
+    assert all(same(a, reused[step]) for step, a in enumerate(again, start=4)), "a run may go on in their middle"
+    shares = [BatchSource(data, settings(), 4, rank=r, processes=2, reuse=3)[5] for r in range(2)]
+    for name in ("x_real", "x_source", "y_real", "y_source"):
+        assert torch.equal(getattr(reused[5], name), torch.cat([getattr(share, name) for share in shares])), name
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "labels"),
+    [
+        (8, 4, 2),
+        (8, 2, 2),
+        (12, 6, 3),
+        (12, 3, 3),
+        (16, 13, 13),
+        (64, 26, 13),
+        (8, 3, 0),
+        (8, 4, 0),
+        (8, 3, 13),
+        (8, 8, 2),
+    ],
+)
+def test_a_part_of_the_batch_has_each_label_as_often(batch: int, size: int, labels: int) -> None:
+    places = balanced_part(batch, size, labels)
+    assert len(set(places)) == len(places) == size
+    assert set(places) <= set(range(batch))
+    if labels:
+        planner = Planner((5,) * labels, batch, seed=1)
+        for step in range(5):
+            seen = Counter(planner.plan(step).y_real[places].tolist())
+            assert max(seen.values()) == max(1, size // labels)
+            assert len(seen) == min(labels, size)
+
+
+@pytest.mark.parametrize(("batch", "size", "labels"), [(8, 4, 2), (24, 12, 3), (8, 4, 0), (16, 8, 4), (32, 8, 2)])
+def test_processes_share_a_part_as_they_share_the_batch(batch: int, size: int, labels: int) -> None:
+    for processes in (1, 2):
+        owners = Counter(place * processes // batch for place in balanced_part(batch, size, labels))
+        assert owners == dict.fromkeys(range(processes), size // processes)
+
+
+def test_a_part_of_a_batch_keeps_what_stands_at_its_places(tiny_data: MakeData) -> None:
+    share = BatchSource(tiny_data(), settings(batch=8), 4, rank=1, processes=2)[3]
+    part = share.part([0, 1, 5, 6])
+    assert part.positions == [5, 6]
+    assert part.step == 3
+    assert part.sources is None
+    for name in ("x_real", "x_source", "y_real", "y_source"):
+        assert torch.equal(getattr(part, name), getattr(share, name)[1:3]), name
 
 
 def test_going_on_from_a_step_gives_the_same_batches(tiny_data: MakeData) -> None:

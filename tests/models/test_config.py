@@ -24,6 +24,8 @@ from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
         (CriticConfig, {"fields": ()}, "fields"),
         (CriticConfig, {"fields": (0, 2)}, "between 1 and depth"),
         (CriticConfig, {"fields": (2, 5), "depth": 4}, "between 1 and depth"),
+        (GeneratorConfig, {"heads": -1}, "greater than or equal to 0"),
+        (CriticConfig, {"count": 0}, "greater than or equal to 1"),
         (CriticConfig, {"depth": 1}, "greater than or equal to 2"),
         (CriticConfig, {"channels": 4}, "1 or 3"),
     ],

@@ -10,22 +10,22 @@ import torch
 
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.models.config import FORMAT, CriticConfig, GeneratorConfig, ModelConfig
-from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel, save_network
+from domainxfer.models.networks import new_critic
 
 
-def made(*, critic: bool = True, norm: str = "instance", seed: int = 0) -> NetworkModel:
+def made(*, critic: bool = True, norm: str = "instance", seed: int = 0, count: int = 1, heads: int = 0) -> NetworkModel:
     torch.manual_seed(seed)
     config = ModelConfig(
         version="0.1",
         domains=("horse", "zebra", "okapi"),
         size=32,
         steps=7,
-        generator=GeneratorConfig(labels=3, code_size=2, width=16, blocks=1, size=32),
-        critic=CriticConfig(labels=3, code_size=2, width=8, depth=3, fields=(1, 2), norm=norm),
+        generator=GeneratorConfig(labels=3, code_size=2, width=16, blocks=1, size=32, heads=heads),
+        critic=CriticConfig(labels=3, code_size=2, width=8, depth=3, fields=(1, 2), norm=norm, count=count),
     )
-    judge = Critic(config.critic) if critic and config.critic else None
+    judge = new_critic(config.critic) if critic and config.critic else None
     return NetworkModel(config, Generator(config.generator), judge).to("cpu")
 
 
@@ -50,9 +50,10 @@ def refused(folder: Path, *names: str) -> str:
     return line
 
 
+@pytest.mark.parametrize("several", [{}, {"count": 2, "heads": 3}])
 @pytest.mark.parametrize("norm", ["instance", "spectral", "none"])
-def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path, norm: str) -> None:
-    old = made(norm=norm)
+def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path, norm: str, several: dict[str, int]) -> None:
+    old = made(norm=norm, **several)
     old.save(tmp_path / "m")
     torch.manual_seed(99)
     new = NetworkModel.load(tmp_path / "m")
@@ -84,7 +85,7 @@ def test_networks_come_back_ready_for_use(saved: Path) -> None:
 
 def test_a_model_of_a_run_leaves_the_critic_in_training() -> None:
     """Samples are drawn in the middle of a run; spectral normalisation must go on learning after them."""
-    critic = Critic(CriticConfig(width=8, depth=3, fields=(1,), norm="spectral"))
+    critic = new_critic(CriticConfig(width=8, depth=3, fields=(1,), norm="spectral"))
     NetworkModel(made().config, made().generator, critic)
     assert critic.training
 

@@ -32,7 +32,8 @@ def some_batches(tiny_data: Callable[..., DomainData]) -> Callable[..., list[Bat
     def make(recipe: Recipe, count: int = 1, first: int = 0) -> list[Batch]:
         labels = recipe.generator.labels if recipe.critic.patch_labels else 0
         data = tiny_data((7, 5, 6, 4, 5)[:labels]) if labels else tiny_data((9,), labelled=False)
-        source = BatchSource(data, recipe.data, recipe.training.seed, recipe.generator.channels)
+        reuse = recipe.objective.reuse if recipe.mode == "translate" else 1
+        source = BatchSource(data, recipe.data, recipe.training.seed, recipe.generator.channels, reuse=reuse)
         return [source[number] for number in range(first, first + count)]
 
     return make

@@ -5,8 +5,9 @@ import torch
 
 from domainxfer.errors import DomainxferError
 from domainxfer.models.config import CriticConfig, GeneratorConfig
-from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
+from domainxfer.models.networks import AnyCritic, new_critic
+from domainxfer.models.several import Critics
 from domainxfer.training.fine_tune import take_over
 
 
@@ -15,9 +16,9 @@ def _generator(labels: int, seed: int = 0, width: int = 8) -> Generator:
     return Generator(GeneratorConfig(labels=labels, size=16, width=width, blocks=1)).eval()
 
 
-def _critic(labels: int, seed: int = 0) -> Critic:
+def _critic(labels: int, seed: int = 0, count: int = 1) -> AnyCritic:
     torch.manual_seed(seed)
-    return Critic(CriticConfig(labels=labels, width=8, depth=2, fields=(1, 2))).eval()
+    return new_critic(CriticConfig(labels=labels, width=8, depth=2, fields=(1, 2), count=count)).eval()
 
 
 def test_the_same_domains_in_another_order_give_the_same_pictures_by_name() -> None:
@@ -28,8 +29,9 @@ def test_the_same_domains_in_another_order_give_the_same_pictures_by_name() -> N
         torch.testing.assert_close(new(x, torch.tensor([1, 2, 0])), old(x, torch.tensor([0, 1, 2])))
 
 
-def test_the_critic_judges_a_known_domain_as_before_beside_new_ones() -> None:
-    old, new = _critic(2), _critic(4, seed=1)
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_critic_judges_a_known_domain_as_before_beside_new_ones(count: int) -> None:
+    old, new = _critic(2, count=count), _critic(4, seed=1, count=count)
     take_over(new, old, ["x", "b", "y", "a"], ["a", "b"], "critic")
     image = torch.rand(2, 3, 16, 16) * 2 - 1
     before, after = old(image, torch.tensor([0, 1])), new(image, torch.tensor([3, 1]))
@@ -57,6 +59,19 @@ def test_what_does_not_fit_stays_fresh_and_is_named() -> None:
     assert all(name.startswith("blocks.1.") for name in fresh)
     assert all(torch.equal(new.state_dict()[name], before[name]) for name in fresh)
     assert torch.equal(new.state_dict()["exit.conv.weight"], old.state_dict()["exit.conv.weight"])
+
+
+def test_one_critic_and_the_first_of_several_are_the_same() -> None:
+    domains, image, label = ["a", "b"], torch.rand(2, 3, 16, 16) * 2 - 1, torch.tensor([0, 1])
+    one, several, again = _critic(2), _critic(2, seed=1, count=2), _critic(2, seed=2)
+    fresh = take_over(several, one, domains, domains, "critic")
+    assert isinstance(several, Critics)
+    assert fresh
+    assert all(name.startswith("critics.1.") for name in fresh)
+    assert take_over(again, several, domains, domains, "critic") == []
+    for critic in (several.critics[0], again):
+        for patches, expected in zip(critic(image, label).patches, one(image, label).patches, strict=True):
+            assert torch.equal(patches, expected)
 
 
 def test_nothing_in_common_is_refused() -> None:

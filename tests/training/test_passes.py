@@ -1,5 +1,9 @@
 """The pass: what the networks make of a batch."""
 
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
 import torch
 
 from domainxfer.training.passes import Pass
@@ -41,3 +45,40 @@ def test_draws_follow_the_position_not_the_share(tiny_recipe, new_stepper, some_
     assert bool((whole.abs() <= 1).all())
     assert not torch.equal(whole[0], whole[1])
     assert torch.equal(whole, made(recipe, stepper, batch).code)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_noise_meets_several_batches_of_reals(tiny_recipe, new_stepper, some_batches, known: bool) -> None:
+    changes = {"mode": "generate", "objective": {"reuse": 3}, "data": {"batch": 6}}
+    recipe = tiny_recipe(changes, labels=3, labels_known=known)
+    stepper = new_stepper(recipe)
+    batches = some_batches(recipe, count=7)
+    passes = [made(recipe, stepper, batch) for batch in batches]
+    for name in ("noise", "code", "y_target", "x_fake"):
+        values = [getattr(p, name) for p in passes]
+        for step in range(7):
+            assert torch.equal(values[step], values[step - step % 3]), name
+        if not (known and name == "y_target"):  # that is the label of the real beside it, the same in every batch
+            assert not torch.equal(values[2], values[3]), name
+    assert all(not torch.equal(a.x_real, b.x_real) for a, b in pairwise(batches))
+    looks = [p.drawn("penalty", "uniform", 4) for p in passes[:2]]
+    assert not torch.equal(*looks), "what is no content is drawn anew"
+
+
+def test_unknown_labels_stay_even_where_noise_is_reused(tiny_recipe, new_stepper, some_batches) -> None:
+    """13 batches of 8 would bring the surplus of 13 labels back to where it was: it moves on with the noise."""
+    changes = {"mode": "generate", "objective": {"reuse": 13}, "data": {"batch": 8}}
+    recipe = tiny_recipe(changes, labels=13, labels_known=False)
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    drawn = [made(recipe, stepper, replace(batch, step=13 * number)).y_target for number in range(13)]
+    assert torch.bincount(torch.cat(drawn)).tolist() == [8] * 13
+
+
+def test_the_code_of_sources_of_an_earlier_batch_is_read_from_them(tiny_recipe, new_stepper, some_batches) -> None:
+    recipe = tiny_recipe({"objective": {"reuse": 2}})
+    stepper = new_stepper(recipe)
+    first, second = (made(recipe, stepper, batch) for batch in some_batches(recipe, count=2))
+    torch.testing.assert_close(second.source_code, first.source_code)
+    assert not torch.allclose(second.own_code, first.own_code)
+    torch.testing.assert_close(second.x_cycle, first.x_cycle)

@@ -1,5 +1,6 @@
 """The loop: what it writes and tells, how it ends, and what it goes on from. tests/test_api.py has it all together."""
 
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,27 @@ def test_precision_and_layout_are_those_of_the_recipe(
     assert (run.bf16, run.stepper.bf16, run.memory_format) == (bf16, bf16, expected)
     weights = [p for p in run.stepper.critic.parameters() if p.ndim == 4]
     assert all(p.is_contiguous(memory_format=expected) for p in weights)
+
+
+@pytest.mark.parametrize(
+    ("batch", "objective", "says"),
+    [
+        (7, {}, "data.batch=6"),
+        (6, {"critic_batch": 2}, "a multiple of 2 times the number of labels"),
+        (8, {"critic_batch": 2}, "a multiple of 2 times the number of labels"),
+        (8, {"critic_batch": 3}, "a multiple of 2"),
+    ],
+)
+def test_what_processes_cannot_share_evenly_is_refused(
+    tiny_recipe: Callable[..., Recipe],
+    tiny_data: Callable[..., DomainData],
+    batch: int,
+    objective: dict[str, Any],
+    says: str,
+) -> None:
+    """A batch of 6 in two shares, two labels: the runs of labels that the critic would see all lie in the first."""
+    labels = 3 if batch == 7 else 2
+    recipe = tiny_recipe({"data": {"batch": batch}, "objective": objective}, labels=labels)
+    two = types.SimpleNamespace(count=2, is_main=True)
+    with pytest.raises(DomainxferError, match=says):
+        Run(recipe, tiny_data((7, 5, 6)[:labels]), two, None, Listener())  # type: ignore[arg-type]

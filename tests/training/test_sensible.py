@@ -31,6 +31,9 @@ def test_the_default_and_all_presets_are_sensible(preset: str | None) -> None:
         ({"critic": {"layers": BATCH_NORM}}, "depend on the other pictures"),
         ({"objective": {"critic": {"ebgan": {"margin": 1.0}}}}, "belong together"),
         ({"objective": {"generator": {"ebgan": 1}}}, "it needs objective.critic.ebgan"),
+        ({"generator": {"heads": 2}}, "set generator.code_size"),
+        ({"data": {"batch": 8}, "critic": {"labels": 3}, "objective": {"critic_batch": 4}}, "a multiple of 3"),
+        ({"data": {"batch": 8}, "critic": {"labels": 3}, "objective": {"reuse": 2}}, "a multiple of 3"),
         ({"objective": WASSERSTEIN}, "nothing bounds the critic's slope"),
         (
             {"objective": {"critic": {"wasserstein": 1, "gradient_penalty": 1}, "generator": {"nonsaturating": 1}}},
@@ -92,3 +95,21 @@ def test_a_picture_whose_label_is_to_be_discovered_cannot_be_rebuilt() -> None:
 )
 def test_whatever_bounds_the_slope_will_do(bound: dict[str, Any]) -> None:
     refuse_senseless(override(recipe({"objective": WASSERSTEIN}), bound))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"generator": {"heads": 1}},
+        {"generator": {"heads": 4, "code_size": 1}},
+        {"mode": "generate", "generator": {"heads": 4}},
+        {"data": {"batch": 8}, "critic": {"labels": 3}, "objective": {"critic_batch": 3}},
+        {"data": {"batch": 8}, "critic": {"labels": 3}, "objective": {"critic_batch": 8}},
+        {"data": {"batch": 8}, "critic": {"labels": 3, "patch_labels": False}, "objective": {"critic_batch": 4}},
+        {"data": {"batch": 8}, "critic": {"labels": 13}, "objective": {"critic_batch": 4}},
+        {"mode": "generate", "critic": {"labels": 3}, "objective": {"reuse": 7}},
+        {"data": {"batch": 9}, "critic": {"labels": 3}, "objective": {"reuse": 7}},
+    ],
+)
+def test_what_only_looks_like_it_is_not_refused(changes: dict[str, Any]) -> None:
+    refuse_senseless(recipe(changes))

@@ -27,7 +27,11 @@ from domainxfer.training.step import Stepper
 MakeRecipe = Callable[..., Recipe]
 MakeStepper = Callable[..., Stepper]
 MakeBatches = Callable[..., list[Batch]]
-CHANGES: dict[str, Any] = {"optimizer": {"info_lr": 1e-4}, "critic": {"norm": "spectral"}}
+CHANGES: list[dict[str, Any]] = [
+    {"optimizer": {"info_lr": 1e-4}, "critic": {"norm": "spectral"}},
+    {"generator": {"heads": 2}, "critic": {"count": 2}, "objective": {"reuse": 3, "critic_batch": 2}},
+    {"mode": "generate", "generator": {"heads": 3}, "objective": {"reuse": 3}},
+]
 
 
 def trained(stepper: Stepper, average: MovingAverage, batches: list[Batch], first: int) -> None:
@@ -63,11 +67,16 @@ def refused(path: Path) -> str:
 # --- there and back ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("changes", CHANGES)
 def test_going_on_from_a_checkpoint_is_going_on(
-    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, tmp_path: Path
+    tiny_recipe: MakeRecipe,
+    new_stepper: MakeStepper,
+    some_batches: MakeBatches,
+    tmp_path: Path,
+    changes: dict[str, Any],
 ) -> None:
     """Two steps, a checkpoint, two more: bit for bit what a new process makes of the checkpoint."""
-    recipe = tiny_recipe(CHANGES)
+    recipe = tiny_recipe(changes)
     batches = some_batches(recipe, count=4)
     going = new_stepper(recipe)
     average = MovingAverage(going.generator, 0.99)
@@ -81,7 +90,7 @@ def test_going_on_from_a_checkpoint_is_going_on(
     loaded = load_checkpoint(path)
     assert loaded["extra"] == {"seconds": 3.25, "best": None}
     assert restore(loaded, fresh, fresh_average) == 2
-    trained(fresh, fresh_average, batches[2:], 2)
+    trained(fresh, fresh_average, some_batches(recipe, count=2, first=2), 2)
     a, b = everything(going, average), everything(fresh, fresh_average)
     assert a.keys() == b.keys()
     assert len(a) > 100

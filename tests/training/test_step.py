@@ -386,6 +386,51 @@ def test_critic_steps_each_on_its_own_batch(
     assert ("critic/lsgan" in parts) == (critic_steps > 0)
 
 
+@pytest.mark.parametrize("critic_steps", [0, 1, 3])
+@pytest.mark.parametrize("order", [("critic", "generator"), ("generator", "critic")])
+def test_the_critic_may_learn_from_a_part_of_the_batch(
+    tiny_recipe: MakeRecipe,
+    new_stepper: MakeStepper,
+    some_batches: MakeBatches,
+    spy: Spy,
+    critic_steps: int,
+    order: tuple[str, str],
+) -> None:
+    needs = ("x_fake", "x_real", "y_real", "x_source", "code")
+    changes = only(critic={"lsgan": 1, spy.term(*needs): 1}, generator={"lsgan": 1, "cycle": 1, "identity": 1})
+    changes["objective"] |= {"critic_steps": critic_steps, "order": order, "critic_batch": 4}
+    recipe = tiny_recipe(changes | {"data": {"batch": 8}})
+    stepper = new_stepper(recipe)
+    sizes = calls_of(stepper.generator)
+    batches = some_batches(recipe, count=stepper.batches_a_step)
+    stepper(batches, 0)
+    assert len(spy.seen) == critic_steps
+    for seen, batch in zip(spy.seen, batches, strict=False):
+        assert torch.equal(seen["x_real"], batch.x_real[[0, 1, 4, 5]])
+        assert torch.equal(seen["x_source"], batch.x_source[[0, 1, 4, 5]])
+        assert seen["y_real"].bincount().tolist() == [2, 2]
+        assert seen["x_fake"].shape[0] == 4
+        assert not seen["x_fake"].requires_grad
+    assert sorted(sizes) == [4] * critic_steps + [8, 16], "the generator's phase has the whole batch"
+
+
+@pytest.mark.parametrize("order", [("critic", "generator"), ("generator", "critic")])
+def test_the_draws_of_a_part_are_those_of_its_places(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spy: Spy, order: tuple[str, str]
+) -> None:
+    critic = {spy.term("code", "uniform_a_picture"): 1}
+    seen = []
+    for size in (None, 4, 8):
+        changes = only(critic=critic)
+        changes["objective"] |= {"order": order, "critic_batch": size}
+        recipe = tiny_recipe(changes | {"data": {"batch": 8}})
+        new_stepper(recipe)(some_batches(recipe), 0)
+        seen.append(spy.seen[-1])
+    for name in ("code", "uniform_a_picture"):
+        assert torch.equal(seen[1][name], seen[0][name][[0, 1, 4, 5]])
+        assert torch.equal(seen[2][name], seen[0][name])
+
+
 def test_the_generator_may_go_first(
     tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spy: Spy
 ) -> None:
@@ -439,6 +484,34 @@ def test_the_rate_of_the_info_optimizer_is_its_own(
     stepper(some_batches(recipe), 0)
     after = {**weights(stepper.generator), **weights(stepper.critic)}
     assert max(float((after[name] - before[name]).abs().max()) for name in before) == pytest.approx(1e-5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("phase", "terms", "networks", "rate"),
+    [
+        ("generator", {"lsgan": 1}, {"generator"}, 1e-4),
+        ("critic", {"lsgan": 1}, {"critic"}, 2e-5),
+        ("info", {"code": 1}, {"generator", "critic"}, 3e-6),
+    ],
+)
+def test_each_phase_moves_weights_at_a_rate_of_its_own(
+    tiny_recipe: MakeRecipe,
+    new_stepper: MakeStepper,
+    some_batches: MakeBatches,
+    phase: str,
+    terms: dict[str, Any],
+    networks: set[str],
+    rate: float,
+) -> None:
+    """Adam's first step is as long as its rate; all three optimizers are there, and only the one of the phase acts."""
+    rates = {"generator_lr": 1e-4, "critic_lr": 2e-5, "info_lr": 3e-6}
+    stepper = new_stepper(tiny_recipe(only(**{phase: terms}) | {"optimizer": rates}))
+    both = {"generator": stepper.generator, "critic": stepper.critic}
+    before = {name: weights(network) for name, network in both.items()}
+    stepper(some_batches(stepper.recipe), 0)
+    for name, network in both.items():
+        move = max(float((p.detach() - before[name][key]).abs().max()) for key, p in network.named_parameters())
+        assert move == pytest.approx(rate if name in networks else 0.0, rel=0.1), name
 
 
 def test_rates_are_held_and_then_lowered(
@@ -514,7 +587,8 @@ def test_every_term_with_any_labels(
     labels_known: bool,
 ) -> None:
     translates = labels_known and labels > 0
-    elsewhere = {"pulling_away", "reconstruction", "kl_to_normal"}  # for a critic of energies, and for an encoder
+    # for a critic of energies, for an encoder, and for labels of which a few are known
+    elsewhere = {"pulling_away", "reconstruction", "kl_to_normal", "label_known"}
     names = set(TERMS[phase]) - elsewhere  # type: ignore[index]
     names -= {"mode_seeking"} if translates else {"label_real", "cycle", "identity"}
     changes = only(**{phase: dict.fromkeys(sorted(names), 1.0)})
@@ -681,3 +755,55 @@ def test_batchnorm_of_a_critic_remembers_reals_alone(tiny_recipe, new_stepper, s
     assert momenta == [0.1, 0.0, 0.0], "real, fake, and the fake of the generator's phase"
     torch.testing.assert_close(norm.running_mean, 0.1 * seen[0][1].detach(), atol=1e-5, rtol=1e-4)
     assert norm.momentum == 0.1
+
+
+def test_each_of_several_critics_is_judged_by_itself_and_averaged(tiny_recipe, new_stepper, some_batches) -> None:
+    """So the gradient of each is half of what it would have alone; only a penalty of the mean score couples them."""
+    recipe = tiny_recipe(only(critic={"hinge": 1}) | {"critic": {"count": 2}})
+    stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
+    g, alone = copy.deepcopy(stepper.generator), copy.deepcopy(stepper.critic.critics)
+    parts = stepper([batch], 0)
+    code = Pass(g, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False).code
+    x_fake = g(batch.x_source, batch.y_real, code).detach()
+    losses = []
+    for critic in alone:
+        views = zip(critic(batch.x_real, batch.y_real).patches, critic(x_fake, batch.y_real).patches, strict=True)
+        losses.append(torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in views]).mean())
+        (losses[-1] / 2).backward()
+    torch.testing.assert_close(parts["critic/hinge"], torch.stack(losses).mean().detach())
+    for trained, critic in zip(stepper.critic.critics, alone, strict=True):
+        gradients_match(trained, critic)
+
+
+@pytest.mark.parametrize("mode", ["translate", "generate"])
+def test_several_generators_and_critics_with_every_setting_of_the_step(
+    tiny_recipe, new_stepper, some_batches, mode: str
+) -> None:
+    """All heads learn, noise and all; the step is a function of its number."""
+    objective = {"reuse": 2, "critic_batch": 4, "critic_steps": 2, "critic": {"r1": 1, "dragan": 1, "simgan": 0.1}}
+    changes = {"mode": mode, "generator": {"heads": 2}, "critic": {"count": 2}, "data": {"batch": 8}}
+    recipe = tiny_recipe({**changes, "objective": objective})
+    ends = []
+    for _ in range(2):
+        stepper = new_stepper(recipe)
+        before = weights(stepper.generator), weights(stepper.critic)
+        torch.rand(3)
+        for step in range(2):
+            parts = stepper(some_batches(recipe, count=2, first=2 * step), step)
+            assert all(value.isfinite() for value in parts.values())
+        ends.append(stepper)
+    assert moved(before[0], ends[1].generator) == set(before[0])
+    assert moved(before[1], ends[1].critic) == set(before[1])
+    assert not moved(weights(ends[0].generator), ends[1].generator)
+    assert not moved(weights(ends[0].critic), ends[1].critic)
+
+
+def test_noise_on_the_heads_is_new_in_each_step(tiny_recipe, new_stepper, some_batches) -> None:
+    stepper = new_stepper(tiny_recipe({"mode": "generate", "generator": {"heads": 2}}))
+    seen = []
+    for step in (0, 1, 1):
+        stepper(some_batches(stepper.recipe), step)
+        seen.append(stepper.generator.enter.linear.weight_noise.clone())
+    assert seen[0].abs().min() > 0
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[1], seen[2])
