@@ -53,7 +53,8 @@ class Card(_Frozen):
         name: what the user types.
         title: one line for the list of cards.
         mode: what it is mostly used for; decides the recipe.
-        kind: how it is read: folders of domains, loose pictures, MNIST's idx files, rendered, parts of other cards, or stacked digits.
+        kind: how it is read: folders of domains, loose pictures, MNIST's idx files, rendered, parts of other cards,
+            or digits of another card, stacked.
         domains: in the order of the labels; empty for unlabelled data.
         names: folder or letter -> domain, e.g. A -> horse.
         sources: where to download it, tried in this order; empty where there is nothing to download.

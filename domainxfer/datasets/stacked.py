@@ -1,7 +1,7 @@
 """Stacked digits: each picture has three digits, one a colour, so that there are a thousand classes of equal share.
 
-The test of mode collapse (Metz et al. 2017; Lin et al. 2018, "PacGAN"): a generator that leaves classes out is found out
-by a classifier of digits, colour by colour. Nothing is stored but which digits make a picture; the picture is put
+The test of mode collapse (Metz et al. 2017; Lin et al. 2018, "PacGAN"): which classes a generator leaves out, a
+classifier of digits finds colour by colour. Nothing is stored but which digits make a picture; the picture is put
 together when it is asked for.
 """
 

@@ -28,7 +28,9 @@ def test_every_card_reads_and_says_what_one_needs_to_know(name: str) -> None:
     assert card.citation
     if card.mode == "translate":
         assert len(card.domains) >= 2
-    assert card.sources or card.bring or card.origins != (name,) or card.kind == "rendered", "no way to come by the data"
+    assert card.sources or card.bring or card.origins != (name,) or card.kind == "rendered", (
+        "no way to come by the data"
+    )
     for text in (card.title, card.licence, card.citation, card.note, card.bring):
         assert "\n" not in text, "one line each, since they are printed in a line"
 

@@ -65,7 +65,9 @@ def test_a_picture_follows_from_seed_and_index() -> None:
     np.testing.assert_array_equal(of(few, "train").chosen, of(more, "train").chosen[:100])
     other = stacked_digits(digits(), "x", seed=4, counts=FEW)
     assert (of(few, "train").chosen != of(other, "train").chosen[:100]).mean() > 0.9
-    assert (of(few, "validation").triples != of(few, "test").triples[:40]).mean() > 0.5, "splits have draws of their own"
+    assert (of(few, "validation").triples != of(few, "test").triples[:40]).mean() > 0.5, (
+        "splits have draws of their own"
+    )
 
 
 def test_batches_are_composed_and_nothing_is_kept() -> None:
