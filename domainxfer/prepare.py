@@ -99,8 +99,10 @@ def _check_discovery(labels: int, pictures: DomainData, size: int, say: Callable
     """Refuse more labels than pictures, and say what becomes of pictures of several sizes."""
     (group,) = pictures.train
     if labels > len(group):
-        raise UsageError(f"--labels {labels}: there are only {len(group)} training pictures to find them in; ask for fewer")
-    sizes = set()
+        raise UsageError(
+            f"--labels {labels}: there are only {len(group)} training pictures to find them in; ask for fewer"
+        )
+    sizes: set[tuple[int, int]] = set()
     for index in range(0, len(group), -(-len(group) // 100)):  # a hundred at most, from everywhere in the group
         with suppress(PictureError):  # training leaves out what cannot be read, and names it
             sizes.add(group[index].size)
