@@ -24,7 +24,7 @@ from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Listener, Outcome, Run
-from domainxfer.training.run_folder import RunFolder, all_runs, find_run, named_model, new_run
+from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run
 from domainxfer.training.self_test import check_conditioning
 from domainxfer.translate import TranslationOptions, translate_image, translate_images
 from domainxfer.weights import shipped_models
@@ -88,7 +88,7 @@ def load(path: Path | str) -> Model:
     Raises:
         DomainxferError: no model there, damaged, or written by a newer version.
     """
-    return Model.load(path)
+    return Model.load(followed(Path(path)))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from domainxfer.api import discover, name_discovered
@@ -55,7 +56,7 @@ def show_discovered(found: Discovered, console: Console) -> None:
         row = [str(label), str(count)]
         if truth is not None and label < len(truth) and count:
             best = int(truth[label].argmax())
-            row.append(f"class {best}, {truth[label][best] / count:.1%}")
+            row.append(f"{escape(found.class_names[best])}, {truth[label][best] / count:.1%}")
         table.add_row(*row)
     console.print(table)
     for name, figures in found.figures.items():

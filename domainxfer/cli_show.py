@@ -83,10 +83,8 @@ def show_cards(data_root: Path | None) -> None:
 
 
 def _folders_here(name: str, data_root: Path | None) -> list[Path]:
-    """Where a card's pictures lie already; a card made of parts is here when all of them are."""
-    card = load_card(name)
-    parts = dict.fromkeys(part.card for part in card.parts) or [name]
-    folders = [find_card_folder(load_card(part), data_root) for part in parts]
+    """Where a card's pictures lie already; a card made of others is here when all of them are."""
+    folders = [find_card_folder(load_card(origin), data_root) for origin in load_card(name).origins]
     return [] if None in folders else [folder for folder in folders if folder]
 
 

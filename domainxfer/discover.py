@@ -59,6 +59,8 @@ class Discovered:
     """Split -> agreement with the truth; empty where there is none."""
     tables: dict[str, np.ndarray]
     """Split -> (labels, classes) counts; empty where there is no truth."""
+    class_names: tuple[str, ...] = ()
+    """Of the classes in the tables."""
 
 
 def label_pictures(model: NetworkModel, data: DomainData, split: str, batch: int = 256) -> Labelled:
@@ -105,9 +107,10 @@ def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int
         {split: np.bincount(part.labels, minlength=count).tolist() for split, part in found.items()},
         {split: figures for split, part in found.items() if (figures := part.figures()) is not None},
         {split: confusion(part.labels, part.truth) for split, part in found.items() if part.truth is not None},
+        data.class_names,
     )
     write_text(folder / "labels.csv", _csv(found, data.class_names))
-    write_text(folder / "figures.json", json.dumps(_plain(discovered, data.class_names), indent=2) + "\n")
+    write_text(folder / "figures.json", json.dumps(_plain(discovered), indent=2) + "\n")
     for label in range(count):
         sheet = _sheet(found["train"], data.train[0], label, model)
         if sheet is not None:
@@ -127,10 +130,10 @@ def _csv(found: dict[str, Labelled], class_names: tuple[str, ...]) -> str:
     return text.getvalue()
 
 
-def _plain(discovered: Discovered, class_names: tuple[str, ...]) -> dict[str, Any]:
+def _plain(discovered: Discovered) -> dict[str, Any]:
     return {
         "counts": discovered.counts,
-        "classes": list(class_names),
+        "classes": list(discovered.class_names),
         "figures": {split: asdict(figures) for split, figures in discovered.figures.items()},
         "tables": {split: table.tolist() for split, table in discovered.tables.items()},
     }

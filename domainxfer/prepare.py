@@ -1,13 +1,14 @@
 """From what is said of a new run to its recipe and its pictures."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData, with_few_labels
 from domainxfer.datasets.find import card_of_folder, open_data
-from domainxfer.errors import UsageError
+from domainxfer.errors import PictureError, UsageError
 from domainxfer.models.model import NetworkModel
 from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
@@ -68,6 +69,8 @@ def prepare(
     pictures = open_pictures(recipe, options.get("offline", False), say)
     known = source.labels == "known"
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
+    if count and not known:
+        _check_discovery(count, pictures, recipe.data.size, say)
     return recipe.resolved(count, labels_known=known), pictures
 
 
@@ -110,6 +113,24 @@ def _with_few_labels(data: DomainData, recipe: Recipe) -> DomainData:
     if term is None or not term.weight:
         raise UsageError("--supervise: no term learns from known labels; add --set objective.critic.label_known=1")
     return supervised
+
+
+def _check_discovery(labels: int, pictures: DomainData, size: int, say: Callable[[str], None]) -> None:
+    """Refuse more labels than pictures, and say what becomes of pictures of several sizes."""
+    (group,) = pictures.train
+    if labels > len(group):
+        raise UsageError(
+            f"--labels {labels}: there are only {len(group)} training pictures to find them in; ask for fewer"
+        )
+    sizes: set[tuple[int, int]] = set()
+    for index in range(0, len(group), -(-len(group) // 100)):  # a hundred at most, from everywhere in the group
+        with suppress(PictureError):  # training leaves out what cannot be read, and names it
+            sizes.add(group[index].size)
+    if len(sizes) > 1:
+        say(
+            f"the pictures have several sizes: of each the shorter side becomes {size} px (--size), "
+            "and what is longer is cut to a square"
+        )
 
 
 def card_meant(data: str, say: Callable[[str], None]) -> Card | None:

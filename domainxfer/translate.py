@@ -125,7 +125,7 @@ class Translator:
 
     Raises:
         UsageError: the model does not know the domain, or a setting is out of range.
-        DomainxferError: the model makes no pictures from pictures, or ``like`` needs a critic that is not there.
+        DomainxferError: ``like`` needs a critic that is not there.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Translator:
     ) -> None:
         generator = model.config.generator
         if generator.content != "picture":
-            raise DomainxferError("this model makes pictures from noise and cannot translate; use domainxfer generate")
+            raise UsageError("this model makes pictures from noise and cannot translate; use domainxfer generate")
         if not 0 <= strength <= MOST_STRENGTH:
             raise UsageError(f"strength is {strength:g}; it must be from 0 (no change) over 1 to {MOST_STRENGTH:g}")
         if size is not None and size < SMALLEST_SIDE:

@@ -1,6 +1,7 @@
-"""What many tests share: one thread, tiny recipes, tiny data in memory, and real data where there is any."""
+"""What many tests share: one thread, tiny recipes, tiny data in memory, the command line, and real data."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from domainxfer.cli import main
 from domainxfer.datasets.domain_data import DomainData, PictureArray
 from domainxfer.recipe import Recipe, override
 
@@ -53,6 +55,28 @@ def tiny_data() -> Callable[..., DomainData]:
         return DomainData("tiny", domains, train=part(sizes), validation=part(few), test=part(few))
 
     return make
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """`run("train", "demo")`: call the command in an empty folder; (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DOMAINXFER_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["domainxfer", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
 
 
 @pytest.fixture

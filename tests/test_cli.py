@@ -1,33 +1,10 @@
 """The command line, mostly in this process; tests/test_cli_process.py starts real ones."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-from domainxfer.cli import main
-
-
-@pytest.fixture
-def run(monkeypatch, capfd, tmp_path):
-    """Call the command with arguments; returns (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DOMAINXFER_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["domainxfer", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 def one_line(text: str) -> str:

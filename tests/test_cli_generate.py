@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import torch
 from PIL import Image
 
 import domainxfer
-from domainxfer.cli import main
 from domainxfer.generate import PictureMaker
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
@@ -24,21 +24,9 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def generate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+def generate(run: Call) -> Call:
     """Call the command in an empty folder; returns (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["domainxfer", "generate", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
+    return partial(run, "generate")
 
 
 def model(folder: Path, domains: tuple[str, ...] = (), *, finished: bool = True, **settings: Any) -> Path:
@@ -51,7 +39,7 @@ def model(folder: Path, domains: tuple[str, ...] = (), *, finished: bool = True,
     return folder
 
 
-def run(runs: Path, name: str, domains: tuple[str, ...] = (), **settings: Any) -> Path:
+def a_run(runs: Path, name: str, domains: tuple[str, ...] = (), **settings: Any) -> Path:
     """A run with such a model, the latest."""
     model(runs / name / "model", domains, **settings)
     (runs / name / "recipe.yaml").write_text("{}")
@@ -81,14 +69,14 @@ def files(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("named", ["latest", "mine-1", "runs/mine-1", "runs/mine-1/model"])
 def test_a_grid_of_a_run_lies_in_the_working_folder_under_its_name(generate: Call, tmp_path: Path, named: str) -> None:
-    run(tmp_path / "runs", "mine-1", ("horse", "zebra"), labels=2)
+    a_run(tmp_path / "runs", "mine-1", ("horse", "zebra"), labels=2)
     assert generate(named) == (0, "mine-1_grid.png: a column for each label, a row for noise 0 to 7 of seed 0\n", "")
     assert shows(tmp_path / "mine-1_grid.png", PictureMaker(domainxfer.load("runs/mine-1")).grid())
     assert files(tmp_path) == {"mine-1_grid.png"}
 
 
 def test_label_code_seed_and_runs_are_heard(generate: Call, tmp_path: Path) -> None:
-    folder = run(tmp_path / "elsewhere", "mine-1", ("horse", "wild zebra"), labels=2, code_size=2)
+    folder = a_run(tmp_path / "elsewhere", "mine-1", ("horse", "wild zebra"), labels=2, code_size=2)
     options = ["--label", "wild zebra", "--code", "-1,0.5", "--seed", "3", "--runs", "elsewhere"]
     code, out, _ = generate("mine-1", *options)
     assert code == 0
@@ -155,7 +143,7 @@ def test_output_is_a_file_or_a_folder(generate: Call, tmp_path: Path) -> None:
 
 
 def test_single_pictures(generate: Call, tmp_path: Path) -> None:
-    folder = run(tmp_path / "runs", "mine-1", labels=3, channels=1)
+    folder = a_run(tmp_path / "runs", "mine-1", labels=3, channels=1)
     code, out, err = generate("latest", "--count", "20", "-o", "out", "--seed", "5")
     assert (code, err) == (0, "")
     first = Path("out") / "mine-1_000000.png"
@@ -184,7 +172,7 @@ def test_nothing_is_written_over_unasked(generate: Call, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("best", [False, True])
 def test_a_model_of_an_unfinished_run_is_used_and_named(generate: Call, tmp_path: Path, best: bool) -> None:
-    folder = run(tmp_path / "runs", "mine-1", finished=False)
+    folder = a_run(tmp_path / "runs", "mine-1", finished=False)
     if best:
         (folder / "model").rename(folder / "best")
     code, out, err = generate(str(folder / "best") if best else "mine-1")
@@ -195,13 +183,31 @@ def test_a_model_of_an_unfinished_run_is_used_and_named(generate: Call, tmp_path
 
 
 def test_models_there_are_not(generate: Call, tmp_path: Path) -> None:
-    folder = run(tmp_path / "runs", "mine-1")
+    folder = a_run(tmp_path / "runs", "mine-1")
     for file in (folder / "model").iterdir():
         file.unlink()
     assert "holds no model" in error(generate("mine-1"), 1)
     assert "no run 'mien-1' in runs. Did you mean 'mine-1'?" in error(generate("mien-1"), 1)
     (tmp_path / "file").write_text("no folder")
     assert "file" in error(generate("file"), 1)
+
+
+def test_a_run_that_has_just_begun_says_when_there_will_be_a_model(generate: Call, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "mine-1").mkdir(parents=True)
+    (tmp_path / "runs" / "mine-1" / "recipe.yaml").write_text("{}")
+    assert "holds no model yet: a run saves one with its first checkpoint" in error(generate("mine-1"), 1)
+
+
+@pytest.mark.parametrize("named", ["latest", "runs/latest", "runs/latest/model"])
+def test_latest_is_followed_where_it_is_a_text_file(generate: Call, tmp_path: Path, named: str) -> None:
+    folder = a_run(tmp_path / "runs", "mine-1")
+    (tmp_path / "runs" / "latest").unlink()
+    (tmp_path / "runs" / "latest").write_text("mine-1\n")
+    code, out, err = generate(named)
+    assert (code, err) == (0, "")
+    assert out.startswith("mine-1_grid.png: ")
+    assert shows(tmp_path / "mine-1_grid.png", PictureMaker(domainxfer.load(folder)).grid())
+    assert domainxfer.load("runs/latest").config == domainxfer.load(folder).config
 
 
 @pytest.mark.parametrize("option", [[], ["--interpolate", "3,7"], ["--count", "2", "-o", "out"]], ids=str)
@@ -252,7 +258,18 @@ def test_wrong_use_is_one_line_and_writes_nothing(
 def test_labels_and_codes_of_models_without_and_with_them(generate: Call, tmp_path: Path) -> None:
     model(tmp_path / "mine", code_size=2)
     assert "has no labels" in error(generate("mine", "--label", "zebra"), 2)
-    assert "has 2" in error(generate("mine", "--code", "0.5"), 2)
+    for code in ("0.5", "0,0,0"):
+        assert "has 2" in error(generate("mine", "--code", code), 2)
+    code, out, err = generate("mine", "--sweep-code", "3")  # all of the code is swept over, it takes no number
+    assert (code, out) == (2, "")
+    assert "(3)" in err
+
+
+def test_a_model_of_noise_does_not_translate(run: Call, tmp_path: Path) -> None:
+    model(tmp_path / "mine", ("horse", "zebra"), labels=2)
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    assert "use domainxfer generate" in error(run("translate", "a.png", "--to", "zebra", "--model", "mine"), 2)
+    assert files(tmp_path) == {"a.png"}
 
 
 def test_help_and_wrong_use_import_no_torch(tmp_path: Path) -> None:
@@ -274,7 +291,7 @@ print("torch" in sys.modules)
 
 
 def test_as_a_user_calls_it(tmp_path: Path) -> None:
-    folder = run(tmp_path / "runs", "mine-1", ("horse", "zebra"), labels=2)
+    folder = a_run(tmp_path / "runs", "mine-1", ("horse", "zebra"), labels=2)
     done = python(tmp_path, "-m", "domainxfer", "generate", "latest", "--label", "zebra", "--count", "2", "-o", "out")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{Path('out') / 'mine-1_zebra_000000.png'} to mine-1_zebra_000001.png: pictures of seed 0\n"

@@ -337,7 +337,7 @@ def test_what_the_model_cannot_do_is_said() -> None:
         Translator(FakeModel(), "zebra", like=noise(9, 9))
     with pytest.raises(UsageError, match="tiles would not match"):
         Translator(FakeModel(norm="instance"), "zebra", tiles=True)
-    with pytest.raises(DomainxferError, match="cannot translate"):
+    with pytest.raises(UsageError, match="cannot translate"):
         Translator(FakeModel(content="noise"), "zebra")
     with pytest.raises(DomainxferError, match="not-a-number"):
         translate_image(FakeModel(lambda x, label, code: x * float("nan")), noise(9, 9), "zebra")

@@ -32,7 +32,7 @@ class Augmentation:
     def __init__(self, size: int, transforms: tuple[Transform, ...], seed: int) -> None:
         import albumentations  # three seconds: only when a run begins
 
-        self.seed = seed
+        self.seed, self.size, self.crops_only = seed, size, not transforms
         steps = [albumentations.RandomCrop(size, size), *(_build(albumentations, t) for t in transforms)]
         self.pipeline = albumentations.Compose(steps)
 
@@ -47,6 +47,8 @@ class Augmentation:
         Returns:
             (size, size, 3) uint8.
         """
+        if self.crops_only and picture.shape[:2] == (self.size, self.size):
+            return picture  # there is nothing to draw, and digits go by in thousands
         numbers = draw(self.seed, "augmentation", step, position)
         self.pipeline.set_random_seed(int(numbers.integers(2**31)))
         result: np.ndarray = self.pipeline(image=picture)["image"]

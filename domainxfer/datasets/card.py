@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from domainxfer.errors import UsageError, did_you_mean
 
 Format = Literal["zip", "tar.gz", "idx", "hub-parquet"]
-Kind = Literal["folders", "loose", "mnist", "rendered", "parts"]
+Kind = Literal["folders", "loose", "mnist", "rendered", "parts", "stacked"]
 
 
 class _Frozen(BaseModel):
@@ -53,7 +53,8 @@ class Card(_Frozen):
         name: what the user types.
         title: one line for the list of cards.
         mode: what it is mostly used for; decides the recipe.
-        kind: how it is read: folders of domains, loose pictures, MNIST's idx files, rendered, or parts of other cards.
+        kind: how it is read: folders of domains, loose pictures, MNIST's idx files, rendered, parts of other cards,
+            or digits of another card, stacked.
         domains: in the order of the labels; empty for unlabelled data.
         names: folder or letter -> domain, e.g. A -> horse.
         sources: where to download it, tried in this order; empty where there is nothing to download.
@@ -63,6 +64,7 @@ class Card(_Frozen):
         recipe: overrides of the recipe's defaults.
         discover: the preset that finds labels in it.
         parts: many-domain cards only.
+        of: stacked digits only: the card whose pictures it is composed of.
     """
 
     name: str
@@ -81,11 +83,20 @@ class Card(_Frozen):
     recipe: dict[str, Any] = {}
     discover: str = "discover"
     parts: tuple[Part, ...] = ()
+    of: str = ""
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The cards whose downloads it needs: its own, or those that it is made of."""
+        made_of = (self.of,) if self.of else tuple(dict.fromkeys(part.card for part in self.parts))
+        return made_of or (self.name,)
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if (self.kind == "parts") != bool(self.parts):
             raise ValueError("parts and kind 'parts' go together")
+        if (self.kind == "stacked") != bool(self.of):
+            raise ValueError("of and kind 'stacked' go together")
         # One domain, one origin: no picture can be in twice, or in train of one part and in test of another.
         taken = Counter(domain for part in self.parts for domain in part.domains)
         if self.parts and (set(taken) != set(self.domains) or max(taken.values()) > 1):

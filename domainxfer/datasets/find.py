@@ -96,8 +96,7 @@ def fetch_data(
         on_event(f"{name} is rendered when it is needed; there is nothing to download")
         return []
     wish = _Wish(data_root, {}, 0, offline, None, on_event, on_progress)
-    cards = [load_card(part.card) for part in card.parts] or [card]
-    return [_folder_of(one, wish) for one in cards]
+    return [_folder_of(load_card(origin), wish) for origin in card.origins]
 
 
 def data_roots(data_root: Path | None) -> list[Path]:
@@ -178,6 +177,11 @@ def _open_card(card: Card, wish: _Wish) -> DomainData:
             from domainxfer.datasets.mnist import load_mnist
 
             return load_mnist(_folder_of(card, wish), seed=wish.seed, size=wish.size or card.size)
+        case "stacked":
+            from domainxfer.datasets.stacked import stacked_digits
+
+            digits = _open_card(load_card(card.of), replace(wish, size=wish.size or card.size))
+            return stacked_digits(digits, card.name, seed=wish.seed)
         case "loose":
             return replace(load_mixed_folder(_folder_of(card, wish), seed=wish.seed), name=card.name)
         case "folders":

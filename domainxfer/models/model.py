@@ -203,6 +203,11 @@ def _read_config(folder: Path) -> ModelConfig:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        if (folder / "recipe.yaml").exists():
+            raise DomainxferError(
+                f"{folder} holds no model yet: a run saves one with its first checkpoint "
+                "(training.checkpoint_every) and at its end"
+            ) from error
         raise DomainxferError(
             f"{folder} holds no model: a run folder or a model folder with config.json is expected"
         ) from error

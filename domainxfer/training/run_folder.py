@@ -90,12 +90,11 @@ def find_run(runs: Path, name: str | None = None) -> RunFolder:
         DomainxferError: there is none; the message lists those there are.
     """
     if name is None or name == "latest":
-        latest = runs / "latest"
-        target = latest if latest.is_dir() else runs / latest.read_text().strip() if latest.is_file() else None
-        if target is None or not (target / "recipe.yaml").exists():
+        latest = followed(runs / "latest")
+        if not (latest / "recipe.yaml").exists():
             raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
-        return RunFolder(target.resolve())
-    for folder in (Path(name), runs / name):
+        return RunFolder(latest.resolve())
+    for folder in (followed(Path(name)), runs / name):
         if (folder / "recipe.yaml").exists():
             return RunFolder(folder.resolve())
     known = [run.path.name for run in all_runs(runs)]
@@ -109,7 +108,7 @@ def named_model(name: str, runs: Path) -> Path:
     Raises:
         DomainxferError: there is none; the message lists the runs there are.
     """
-    path = Path(name).expanduser()
+    path = followed(Path(name).expanduser())
     if path.exists():
         return path
     try:
@@ -118,6 +117,14 @@ def named_model(name: str, runs: Path) -> Path:
         if name not in shipped_models():
             raise
         return shipped_models()[name]
+
+
+def followed(path: Path) -> Path:
+    """The path that is meant where ``latest`` in it is a text file, as it is where links are not to be had."""
+    for pointer in (path, *path.parents):
+        if pointer.name == "latest" and pointer.is_file():
+            return pointer.parent / pointer.read_text(errors="replace").strip() / path.relative_to(pointer)
+    return path
 
 
 def all_runs(runs: Path) -> list[RunFolder]:

@@ -102,7 +102,7 @@ class RebuiltSamples:
         """Both grids, one above the other."""
         rebuilt = [model.rebuild(x, label).cpu() for x, label in zip(self.columns, self.labels, strict=True)]
         pairs = [torch.stack(pair, dim=1).flatten(0, 1) for pair in zip(self.columns, rebuilt, strict=True)]
-        below = titled_grid(pairs, ["held out, rebuilt below", *[""] * (len(pairs) - 1)])
+        below = titled_grid(pairs, ["above: real", "below: made", *[""] * (len(pairs) - 2)][: len(pairs)])
         above = self.new.draw(model)
         sheet = Image.new("RGB", (max(above.width, below.width), above.height + below.height), "white")
         sheet.paste(above, (0, 0))
@@ -122,7 +122,10 @@ def noise_of(model: NetworkModel, seed: int, numbers: Sequence[int]) -> Tensor:
 
 
 def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:
-    """Columns of pictures (N, C, H, W) in [-1, 1] side by side, small ones enlarged, with a title above each."""
+    """Columns of pictures (N, C, H, W) in [-1, 1] side by side, small ones enlarged, with a title above each.
+
+    A title that is wider than its column is cut short.
+    """
     from torchvision.utils import make_grid  # seconds, which translate need not wait for
 
     scale = max(1, 96 // columns[0].shape[-1])
@@ -135,9 +138,18 @@ def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:
     sheet = Image.new("RGB", (grid.width, grid.height + 16), "white")
     sheet.paste(grid, (0, 16))
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    width = cells.shape[-1]
     for place, title in enumerate(titles):
-        pen.text((4 + place * (cells.shape[-1] + 2), 1), title, fill="black", font=font)
+        pen.text((4 + place * (width + 2), 1), _cut_short(title, width - 4, font), fill="black", font=font)
     return sheet
+
+
+def _cut_short(title: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The title, or as much of it as fits into so many pixels with two dots after it."""
+    if font.getlength(title) <= width:
+        return title
+    fits = (f"{title[:end]}.." for end in range(len(title), 0, -1))
+    return next((short for short in fits if font.getlength(short) <= width), "")
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:

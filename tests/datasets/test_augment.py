@@ -50,6 +50,11 @@ def test_the_crop_moves_over_the_whole_picture() -> None:
     assert {left for _, left in corners} == set(range(19))
 
 
+def test_a_picture_that_fits_and_has_no_transforms_stays_as_it_is(picture: np.ndarray) -> None:
+    square = picture[:32, :32]
+    assert np.array_equal(Augmentation(32, (), seed=0)(square, 3, 1), square)
+
+
 def test_a_flip_of_probability_a_half_flips_half(picture: np.ndarray) -> None:
     square = picture[:32, :32]
     augmentation = Augmentation(32, transforms("HorizontalFlip", p=0.5), seed=0)

@@ -16,7 +16,7 @@ CYCLEGAN = [
 
 
 def test_all_cards_are_there() -> None:
-    assert list_cards() == sorted([*CYCLEGAN, "painters", "mnist", "faces", "mazes", "emoji", "demo"])
+    assert list_cards() == sorted([*CYCLEGAN, "painters", "mnist", "stacked-mnist", "faces", "mazes", "emoji", "demo"])
 
 
 @pytest.mark.parametrize("name", list_cards())
@@ -28,7 +28,9 @@ def test_every_card_reads_and_says_what_one_needs_to_know(name: str) -> None:
     assert card.citation
     if card.mode == "translate":
         assert len(card.domains) >= 2
-    assert card.sources or card.bring or card.parts or card.kind == "rendered", "no way to come by the data"
+    assert card.sources or card.bring or card.origins != (name,) or card.kind == "rendered", (
+        "no way to come by the data"
+    )
     for text in (card.title, card.licence, card.citation, card.note, card.bring):
         assert "\n" not in text, "one line each, since they are printed in a line"
 
@@ -66,6 +68,16 @@ def test_a_domain_taken_twice_is_refused() -> None:
         Card.model_validate({"name": "x", **good, "parts": parts})
     with pytest.raises(ValidationError, match="go together"):
         Card.model_validate({"name": "x", **good})
+
+
+def test_stacked_digits_say_whose() -> None:
+    good = {"name": "x", "title": "x", "mode": "generate", "licence": "x", "citation": "x"}
+    assert Card.model_validate({**good, "kind": "stacked", "of": "mnist"}).origins == ("mnist",)
+    for wrong in ({"kind": "stacked"}, {"kind": "loose", "of": "mnist"}):
+        with pytest.raises(ValidationError, match="go together"):
+            Card.model_validate({**good, **wrong})
+    assert load_card("painters").origins == ("monet2photo", "vangogh2photo", "cezanne2photo", "ukiyoe2photo")
+    assert load_card("mnist").origins == ("mnist",)
 
 
 def test_names_must_lead_to_domains_and_fields_be_known() -> None:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from domainxfer.models.blocks import (
+    MANY_PICTURES,
     ConditionedBlock,
     ConditionedNorm,
     InstanceNorm,
@@ -41,13 +42,14 @@ def test_layer_norm_knows_nothing_of_the_rest_of_the_picture() -> None:
     torch.testing.assert_close(whole[:, :, 2:6, 3:8], tile)
 
 
-def test_instance_norm_is_pytorchs_and_keeps_channels_last() -> None:
+@pytest.mark.parametrize("pictures", [3, MANY_PICTURES])
+def test_instance_norm_is_pytorchs_and_keeps_channels_last(pictures: int) -> None:
     norm, reference = InstanceNorm(5), torch.nn.InstanceNorm2d(5, affine=True)
     with torch.no_grad():
         for module in (norm, reference):
             module.weight.copy_(normal(5, seed=1))
             module.bias.copy_(normal(5, seed=2))
-    x = (3 * normal(3, 5, 8, 6) + 1).contiguous(memory_format=torch.channels_last)
+    x = (3 * normal(pictures, 5, 8, 6) + 1).contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(norm(x), reference(x), rtol=1e-5, atol=1e-5)
     assert norm(x).is_contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
@@ -56,11 +58,29 @@ def test_instance_norm_is_pytorchs_and_keeps_channels_last() -> None:
     torch.testing.assert_close(half.float(), norm(x), rtol=0.02, atol=0.03)
 
 
-def test_instance_norm_has_the_gradients_that_penalties_need() -> None:
-    x = normal(2, 2, 3, 2).double().requires_grad_()
+@pytest.mark.parametrize("pictures", [2, MANY_PICTURES])
+def test_instance_norm_has_the_gradients_that_penalties_need(pictures: int) -> None:
+    x = normal(pictures, 2, 3, 2).double().requires_grad_()
     weight, bias = normal(2, seed=1).double().requires_grad_(), normal(2, seed=2).double().requires_grad_()
-    assert torch.autograd.gradcheck(instance_normalised, (x, weight, bias))
-    assert torch.autograd.gradgradcheck(instance_normalised, (x, weight, bias))
+    assert torch.autograd.gradcheck(instance_normalised, (x, weight, bias), fast_mode=pictures > 2)
+    assert torch.autograd.gradgradcheck(instance_normalised, (x, weight, bias), fast_mode=pictures > 2)
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format], ids=str)
+def test_many_pictures_at_once_are_normalised_as_a_few_at_a_time(layout: torch.memory_format) -> None:
+    """The values, the slopes, and the slopes of a gradient penalty."""
+    x = (2 * normal(MANY_PICTURES, 4, 7, 5) + 1).contiguous(memory_format=layout)
+    weight, bias, slope = normal(4, seed=1), normal(4, seed=2), normal(4, 7, 5, seed=3)
+
+    def all_that_is_learned_from(at_once: int) -> list[torch.Tensor]:
+        leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
+        y = torch.cat([instance_normalised(part, *leaves[1:]) for part in leaves[0].split(at_once)])
+        score = (F.leaky_relu(y, 0.2) * slope).sum()
+        first = torch.autograd.grad(score, leaves, create_graph=True)
+        return [y, *first, *torch.autograd.grad(first[0].square().sum(), leaves[:2])]
+
+    for together, apart in zip(all_that_is_learned_from(MANY_PICTURES), all_that_is_learned_from(4), strict=True):
+        torch.testing.assert_close(together, apart, rtol=2e-4, atol=2e-4)
 
 
 @pytest.mark.parametrize("kind", ["layer", "instance"])

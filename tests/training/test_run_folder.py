@@ -7,7 +7,7 @@ import pytest
 
 from domainxfer.errors import DomainxferError
 from domainxfer.training import run_folder
-from domainxfer.training.run_folder import RunFolder, all_runs, find_run, new_run
+from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run
 
 
 def begun(runs: Path, name: str, age: int = 0) -> RunFolder:
@@ -66,6 +66,11 @@ def test_a_text_file_where_links_are_not_to_be_had(tmp_path: Path, monkeypatch: 
     second = begun(tmp_path, "emoji")
     assert (tmp_path / "latest").read_text() == "emoji-1\n"
     assert find_run(tmp_path).path == second.path.resolve()
+    latest = tmp_path / "latest"
+    assert find_run(Path("elsewhere"), str(latest)).path == second.path.resolve()
+    assert named_model(str(latest), Path("elsewhere")) == second.path
+    assert followed(latest / "model" / "config.json") == second.path / "model" / "config.json"
+    assert followed(tmp_path / "demo-1") == tmp_path / "demo-1"
     monkeypatch.undo()
     third = begun(tmp_path, "maps")
     assert (tmp_path / "latest").is_symlink(), "and back to a link"

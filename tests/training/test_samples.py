@@ -126,3 +126,13 @@ def test_pictures_are_written_whole(tmp_path: Path) -> None:
     save_picture(Image.new("RGB", (5, 4), "red"), tmp_path / "samples" / "step_000000.png")
     assert [p.name for p in (tmp_path / "samples").iterdir()] == ["step_000000.png"]
     assert Image.open(tmp_path / "samples" / "step_000000.png").size == (5, 4)
+
+
+def test_a_title_wider_than_its_column_is_cut_short() -> None:
+    columns = [torch.ones(1, 3, 96, 96)] * 2
+    long, short = titled_grid(columns, ["an endless title, " * 3, ""]), titled_grid(columns, ["title", ""])
+    ink = 255 - np.asarray(long.convert("L"))[:16].astype(int)
+    assert ink[:, :98].any()
+    assert not ink[:, 98:].any(), "nothing reaches the next column"
+    whole = 255 - np.asarray(short.convert("L"))[:16].astype(int)
+    assert whole.sum() < ink.sum(), "as much as fits"
