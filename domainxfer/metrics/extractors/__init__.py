@@ -19,7 +19,7 @@ from domainxfer.metrics.extractors.base import (
     read_weights,
     resized,
 )
-from domainxfer.metrics.extractors.digits import Digits
+from domainxfer.metrics.extractors.digits import Digits, StackedDigits
 from domainxfer.metrics.extractors.dinov2 import DinoV2
 from domainxfer.metrics.extractors.efficientnet_lite0 import EfficientNetLite0
 from domainxfer.metrics.extractors.gabor import Gabor
@@ -35,6 +35,7 @@ __all__ = [
     "Gabor",
     "Inception",
     "NamesClasses",
+    "StackedDigits",
     "features_in_batches",
     "file_digest",
     "load_extractor",
@@ -46,6 +47,7 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "efficientnet-lite0": EfficientNetLite0,
     "gabor": Gabor,
     "digits": Digits,
+    "stacked-digits": StackedDigits,
     "inception": Inception,
     "dinov2": DinoV2,
 }
