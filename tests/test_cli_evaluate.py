@@ -14,7 +14,7 @@ from rich.console import Console
 from domainxfer.cli import main
 from domainxfer.cli_evaluate import head, show
 from domainxfer.evaluation.names import FIGURES
-from domainxfer.evaluation.result import DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
+from domainxfer.evaluation.result import Classes, DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
 
 
 def evaluation(**more: object) -> Evaluation:
@@ -94,6 +94,30 @@ def test_a_baseline_stands_below() -> None:
     assert rows(text, "baseline")[0] == "baseline 0.1204 181"
     assert rows(text, "difference")[0] == "difference of the means -0.0100"
     assert "-0.0200 to 0.0010" in text
+
+
+def test_what_is_made_of_noise() -> None:
+    """One direction, the tables of generation, and the digits as shares."""
+    figures = {
+        "kernel": Figure(value=0.5, real=0.001),
+        "authentic": Figure(value=0.61, low=0.58, high=0.64, real=0.69),
+        "modes": Figure(value=9, real=10),
+        "maze_valid": Figure(value=0.25, real=1),
+    }
+    direction = DirectionFigures(source="noise", target="mnist", outputs=40, reals=40, figures=figures)
+    classes = Classes(outputs={"0": 30, "1": 10}, real={"0": 19, "1": 21})
+    judged = Judged(name="runs/m-1", directions=(direction,), mean=figures, classes=classes)
+    text = printed(evaluation(judged=judged))
+    assert rows(text, "noise > mnist outputs") == [
+        "noise > mnist outputs 0.5000",
+        "noise > mnist outputs 61 % 9",
+        "noise > mnist outputs 25 %",
+    ]
+    assert rows(text, "outputs 75.0") == ["outputs 75.0 % 25.0 %"]
+    assert rows(text, "real 47.5") == ["real 47.5 % 52.5 %"]
+    both = printed(evaluation(judged=judged, baseline=judged))
+    assert rows(both, "baseline 75.0") == ["baseline 75.0 % 25.0 %"]
+    assert "Which digits" not in printed(evaluation())
 
 
 def test_fid_is_what_inception_measures_only() -> None:
