@@ -47,6 +47,11 @@ def generation_notes(bench: GenerationBench, subjects: list[Subject]) -> list[st
         )
     if bench.reader is not None and bench.mode_count != count:
         notes.append(f"modes, entropy and KL are of {bench.mode_count} outputs, the others of {count}")
+    if bench.card == "mazes" and subjects[0].recipe is None:
+        notes.append(
+            "no recipe lies beside the model: the mazes were rendered with seed 0; if it was trained with another, it "
+            "has seen other ones, and unseen and authentic say nothing"
+        )
     if bench.card == "mazes" and bench.mazes is None:
         notes.append(f"mazes are judged at {MAZE} px, and these pictures have {bench.size}: no figures of mazes")
     return notes + _skipped(data) + unfinished(subjects) + singular(count, bench.real.shape[1])

@@ -53,6 +53,7 @@ def _generation_notes(data: Any, **more: Any) -> str:
 def test_what_to_know_of_pictures_made_of_noise(tiny_data: Any) -> None:
     data = tiny_data((30,), labelled=False)
     assert _generation_notes(data).count("\n") == 0, "only which split it is"
+    assert "rendered with seed 0" in _generation_notes(data, card="mazes", mazes=torch.zeros(1))
     assert "50 training pictures in the place of 80" in _generation_notes(data, floor_count=50)
     assert f"among {MOST_TRAIN} of 70000" in _generation_notes(
         data, train=torch.zeros(1, 1).expand(MOST_TRAIN, 1), train_pictures=70_000

@@ -3,7 +3,8 @@
 A contract of five: a name, a digest of what it computes with, the side it wants its pictures at, how they come to it,
 and ``features(x)`` from (B, 3, H, W) in [-1, 1] to (B, F). A figure always carries the first four.
 
-One file each. To add one: write its class, and name it in `EXTRACTORS` (and in `TAKE_WEIGHTS`, if a file feeds it).
+One file each; those of digits share one. To add one: write its class, and name it in `EXTRACTORS` (and in
+`TAKE_WEIGHTS`, if a file feeds it).
 """
 
 from collections.abc import Callable
