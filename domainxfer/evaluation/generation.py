@@ -9,7 +9,7 @@ from domainxfer.datasets.card import list_cards
 from domainxfer.errors import UsageError
 from domainxfer.evaluation.bench import differences
 from domainxfer.evaluation.folders import require_enough
-from domainxfer.evaluation.generation_bench import GenerationBench, Judgement
+from domainxfer.evaluation.generation_bench import MOST_TRAIN, GenerationBench, Judgement
 from domainxfer.evaluation.maze_sheet import maze_sheet
 from domainxfer.evaluation.notes import generation_notes
 from domainxfer.evaluation.result import DirectionFigures, Evaluation, Instrument, Judged, refuse_existing
@@ -57,10 +57,12 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
         size=size,
         on_event=wish.say,
     )
-    for split in (wish.split, "train"):
-        count = len(data.split(split)[0])
+    counts = {split: len(data.split(split)[0]) for split in (wish.split, "train")}
+    for split, count in counts.items():
         require_enough(count, f"{data.name} has {count} {split} pictures")
-    wish.say(f"features of {judge.name}: real pictures of {data.name}")
+    most = wish.most or (MOST_SMALL if size <= SMALL else MOST)
+    held_out, train = min(counts[wish.split], most), min(counts["train"], MOST_TRAIN)
+    wish.say(f"features of {judge.name}: {held_out} {wish.split} and {train} training pictures of {data.name}")
     bench = GenerationBench(
         data,
         judge,
@@ -69,7 +71,7 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
         channels=config.generator.channels,
         split=wish.split,
         seed=wish.seed,
-        most=wish.most or (MOST_SMALL if size <= SMALL else MOST),
+        most=most,
     )
     found: list[Judgement] = []
     for one in subjects:
