@@ -240,7 +240,10 @@ def evaluate(
         str, typer.Option(help="test: the last word, once. validation: for every choice, a run's own too.")
     ] = "test",
     extractor: Annotated[
-        str, typer.Option(help="What judges: efficientnet-lite0, gabor, digits, inception (FID), dinov2, or auto.")
+        str,
+        typer.Option(
+            help="What judges: efficientnet-lite0, gabor, digits, stacked-digits, inception (FID), dinov2, auto."
+        ),
     ] = "auto",
     weights: Annotated[Path | None, typer.Option(help="Weights file of inception or dinov2.")] = None,
     data: Annotated[
@@ -253,8 +256,13 @@ def evaluate(
     size: Annotated[
         int | None, typer.Option(min=8, help="Side at which to translate, px. [default: the model's]")
     ] = None,
-    most: Annotated[int, typer.Option(min=10, help="Pictures of a domain that are looked at.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of pictures and the intervals.")] = 0,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            min=10, help="Pictures of a domain that are looked at. [default: 1000; 10000 made of noise, up to 32 px]"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of pictures, noise and intervals.")] = 0,
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Equal file names in all domains are chance, not the same scenes.")
     ] = False,

@@ -15,6 +15,8 @@ TITLES = {
     "likeness": "Are the outputs like real pictures of the target?",
     "change": "What became of the picture?",
     "answer": "How near is the right answer?",
+    "variety": "Is everything made, and nothing copied?",
+    "mazes": "Are they mazes?",
 }
 
 
@@ -38,6 +40,9 @@ def show(found: Evaluation, console: Console) -> None:
             for name in names:
                 meaning = f"{heading(name, found.instrument.extractor)}: {FIGURES[name].meaning}"
                 console.print(meaning, style="dim", markup=False)
+    if found.judged.classes:
+        console.print()
+        console.print(_class_table(found))
     console.print()
     for note in found.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
@@ -80,6 +85,21 @@ def _table(found: Evaluation, title: str, names: list[str]) -> Table:
     if found.difference:
         table.add_row("difference", "of the means", *_cells(names, found.difference, "value"))
         table.add_row("", "95 %", *_cells(names, found.difference, "interval"))
+    return table
+
+
+def _class_table(found: Evaluation) -> Table:
+    """Which digits are made, as shares of the pictures."""
+    classes, baseline = found.judged.classes, found.baseline.classes if found.baseline else None
+    assert classes is not None
+    table = Table(title="Which digits are made?", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for digit in classes.outputs:
+        table.add_column(digit, justify="right")
+    rows = {"outputs": classes.outputs, "baseline": baseline.outputs if baseline else {}, "real": classes.real}
+    for label, counts in rows.items():
+        if counts:
+            table.add_row(label, *(f"{100 * count / sum(counts.values()):.1f} %" for count in counts.values()))
     return table
 
 

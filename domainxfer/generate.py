@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from domainxfer.draws import per_position
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import written_whole
 from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp
@@ -71,6 +72,16 @@ class PictureMaker:
     def pictures(self, numbers: Sequence[int]) -> list[Image.Image]:
         """Single pictures, RGB or grey; without a label of their own, picture i shows label i modulo K."""
         return [picture for part in _parts(numbers) for picture in self._few_pictures(part)]
+
+    def as_trained(self, numbers: Sequence[int]) -> Tensor:
+        """Single pictures as training draws them, which is what figures judge: (len(numbers), C, H, W) in [-1, 1].
+
+        As `pictures`, with a code of its own for each where the model has codes and none was chosen.
+        """
+        size, code = self.model.config.generator.code_size, None
+        if size and self.code is None:
+            code = per_position("symmetric", (size,), self.seed, "codes of samples", 0, list(numbers))
+        return self._made(self.noise(numbers), self._in_turn(numbers), code)
 
     def write_all(
         self,
@@ -222,8 +233,11 @@ class PictureMaker:
         return [self.names[label] for label in self.shown]
 
     def _few_pictures(self, numbers: Sequence[int]) -> list[Image.Image]:
-        labels = [self.shown[number % len(self.shown)] for number in numbers] if self.shown else []
-        return [_as_picture(x) for x in self._made(self.noise(numbers), labels)]
+        return [_as_picture(x) for x in self._made(self.noise(numbers), self._in_turn(numbers))]
+
+    def _in_turn(self, numbers: Sequence[int]) -> list[int]:
+        """The label of each picture: all of them one after the other; none where the model has none."""
+        return [self.shown[number % len(self.shown)] for number in numbers] if self.shown else []
 
     def _made(self, noise: Tensor, labels: list[int], code: Tensor | None = None) -> Tensor:
         """Pictures (N, C, H, W) in [-1, 1] of noise (N, Z), N labels or none, and codes (N, code_size) or the one."""

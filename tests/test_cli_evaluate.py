@@ -14,7 +14,11 @@ from rich.console import Console
 from domainxfer.cli import main
 from domainxfer.cli_evaluate import head, show
 from domainxfer.evaluation.names import FIGURES
-from domainxfer.evaluation.result import DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
+from domainxfer.evaluation.result import Classes, DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
+from domainxfer.models.config import GeneratorConfig, ModelConfig
+from domainxfer.models.generator import Generator
+from domainxfer.models.model import NetworkModel
+from domainxfer.recipe import Recipe, override, write_recipe
 
 
 def evaluation(**more: object) -> Evaluation:
@@ -96,6 +100,30 @@ def test_a_baseline_stands_below() -> None:
     assert "-0.0200 to 0.0010" in text
 
 
+def test_what_is_made_of_noise() -> None:
+    """One direction, the tables of generation, and the digits as shares."""
+    figures = {
+        "kernel": Figure(value=0.5, real=0.001),
+        "authentic": Figure(value=0.61, low=0.58, high=0.64, real=0.69),
+        "modes": Figure(value=9, real=10),
+        "maze_valid": Figure(value=0.25, real=1),
+    }
+    direction = DirectionFigures(source="noise", target="mnist", outputs=40, reals=40, figures=figures)
+    classes = Classes(outputs={"0": 30, "1": 10}, real={"0": 19, "1": 21})
+    judged = Judged(name="runs/m-1", directions=(direction,), mean=figures, classes=classes)
+    text = printed(evaluation(judged=judged))
+    assert rows(text, "noise > mnist outputs") == [
+        "noise > mnist outputs 0.5000",
+        "noise > mnist outputs 61 % 9",
+        "noise > mnist outputs 25 %",
+    ]
+    assert rows(text, "outputs 75.0") == ["outputs 75.0 % 25.0 %"]
+    assert rows(text, "real 47.5") == ["real 47.5 % 52.5 %"]
+    both = printed(evaluation(judged=judged, baseline=judged))
+    assert rows(both, "baseline 75.0") == ["baseline 75.0 % 25.0 %"]
+    assert "Which digits" not in printed(evaluation())
+
+
 def test_fid_is_what_inception_measures_only() -> None:
     inception = Instrument(extractor="inception", digest="0" * 16, size=299, features=2048, resize="so")
     assert "FID" in printed(evaluation(instrument=inception))
@@ -146,6 +174,50 @@ def test_a_real_process(folders: Path) -> None:
     assert "kernel distance" in done.stdout
     assert "written to out/figures.json" in done.stderr
     assert Evaluation.read(folders / "out/figures.json").seed == 2
+
+
+def generating_run(folder: Path, data: Path) -> None:
+    """A run whose model makes pictures of noise, as far as evaluate looks."""
+    settings = GeneratorConfig(content="noise", output="plain", size=16, width=8, blocks=1, noise_size=4)
+    NetworkModel(ModelConfig(size=16, generator=settings), Generator(settings)).save(folder / "model")
+    source = {"data": str(data), "labels": "none"}
+    recipe = override(Recipe(), {"mode": "generate", "source": source, "data": {"size": 16}})
+    (folder / "recipe.yaml").write_text(write_recipe(recipe))
+
+
+def test_a_run_that_makes_pictures_of_noise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Figures beside the floor, and the result in the run's folder; once."""
+    for split, count in (("train", 20), ("validation", 10), ("test", 10)):
+        (tmp_path / "greys" / split / "all").mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", (16, 16), (9 * i, 80, 160)).save(tmp_path / "greys" / split / "all" / f"{i}.png")
+    generating_run(tmp_path / "runs" / "greys-1", tmp_path / "greys")
+    monkeypatch.chdir(tmp_path)
+
+    def command(*options: str) -> tuple[int, str, str]:
+        arguments = ["domainxfer", "evaluate", "greys-1", "--extractor", "gabor", "--split", "validation", *options]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as end:
+            main()
+        return (int(end.value.code or 0), *capfd.readouterr())
+
+    code, out, err = command()
+    assert code == 0, err
+    assert len(rows(out, "noise > greys outputs")) == 2
+    assert len(rows(out, "real ")) == 2
+    assert "do nothing" not in out
+    assert "generating 10 pictures with" in err
+    file = tmp_path / "runs" / "greys-1" / "evaluation-validation-gabor.json"
+    assert Evaluation.read(file).judged.figure("noise", "greys", "authentic").real is not None
+    for options, wanted, said in (
+        ((), 1, "--overwrite"),
+        (("--unpaired",), 2, "--unpaired is for models that translate"),
+    ):
+        code, out, err = command(*options)
+        assert (code, out, err.count("\n")) == (wanted, "", 1)
+        assert said in err
 
 
 @pytest.mark.parametrize(

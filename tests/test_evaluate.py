@@ -274,6 +274,17 @@ def test_paired_pictures_have_a_right_answer(place: Path, tmp_path: Path) -> Non
     assert "psnr" not in evaluate(place).judged.mean, "other names"
 
 
+def test_a_model_that_is_still_training_is_said_to_be(place: Path, tmp_path: Path) -> None:
+    model = network(("dark", "light"))
+    assert not any("still training" in note for note in evaluate(place).notes)
+    model.config = model.config.model_copy(update={"finished": False})
+    model.save(tmp_path / "young")
+    found = evaluate(place, str(tmp_path / "young"), str(place / "mine"))
+    (line,) = (note for note in found.notes if "still training" in note)
+    assert "young" in line
+    assert "step 7" in line
+
+
 def test_masks(place: Path, tmp_path: Path) -> None:
     """White is where change is wanted. The upper half only here; what changed below counts as outside."""
     mask = np.zeros((40, 48), np.uint8)
@@ -417,7 +428,7 @@ def test_an_extractor_without_its_weights(place: Path, tmp_path: Path, monkeypat
         ("mine", {"against": "mine", "baseline": "mine-1"}, "for models"),
         ("mine-1", {"baseline": "mine"}, "holds no model"),
         ("mine-2", {}, "Did you mean 'mine-1'"),
-        ("noise", {}, "from noise"),
+        ("noise", {"baseline": "mine-1"}, "makes pictures of noise"),
         ("other", {}, "--data"),
     ],
 )  # fmt: skip

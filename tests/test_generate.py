@@ -139,6 +139,25 @@ def test_without_a_label_all_take_their_turn() -> None:
         assert same(levels(pictures[number]), apply(made_by, noise_of(made_by, 0, [number]), number % 3)[0])
 
 
+def test_pictures_as_training_draws_them_have_codes_of_their_own() -> None:
+    made_by = model(labels=3, code_size=2)
+    drawn = PictureMaker(made_by, seed=4).as_trained(range(AT_ONCE + 2))
+    again = PictureMaker(made_by, seed=4).as_trained([5])
+    codes = per_position("symmetric", (2,), 4, "codes of samples", 0, [5, 6])
+    for number, code in zip((5, 6), codes.tolist(), strict=True):
+        picture = apply(made_by, noise_of(made_by, 4, [number]), number % 3, code)[0]
+        assert same(((drawn[number] + 1) * 127.5).round().permute(1, 2, 0).numpy(), picture.astype(float))
+    assert not torch.equal(codes[0], codes[1])
+    torch.testing.assert_close(again[0], drawn[5], atol=0.02, rtol=0)
+    chosen = PictureMaker(made_by, seed=4, code=[0, 0]).as_trained([5])[0]
+    assert not torch.allclose(chosen, drawn[5], atol=0.02)
+    codeless = model(labels=3)
+    plain = PictureMaker(codeless).as_trained(range(3))
+    for number, picture in enumerate(codeless.generate(3)):
+        shown = ((plain[number] + 1) * 127.5).round().permute(1, 2, 0).numpy()
+        assert same(shown, levels(picture).astype(float))
+
+
 def test_labels_by_name_and_by_number() -> None:
     named, digits, nameless = model(HORSES, labels=3), model(("7", "0", "1"), labels=3), model(labels=3)
     assert PictureMaker(named, label="cow").label == PictureMaker(named, label="2").label == 2

@@ -1,50 +1,28 @@
-"""`domainxfer.evaluate`: a model on held-out pictures, two models on the same ones, or a folder against another."""
+"""`domainxfer.evaluate`: a model on held-out pictures, two models on the same ones, or a folder against another.
+
+A model that makes pictures of noise is judged in `generation`.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from domainxfer import __version__
 from domainxfer.datasets.domain_data import PictureFiles
-from domainxfer.errors import DomainxferError, UsageError, did_you_mean
+from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.bench import Bench, Measures, differences, means
 from domainxfer.evaluation.folders import compare_folders, folder_pairs, require_enough
+from domainxfer.evaluation.generation import evaluate_generation
 from domainxfer.evaluation.masks import load_masks
-from domainxfer.evaluation.notes import notes_of, singular
-from domainxfer.evaluation.result import Evaluation, Instrument, Judged, Probe, refuse_existing
+from domainxfer.evaluation.notes import notes_of, singular, unfinished
+from domainxfer.evaluation.result import Evaluation, Instrument, Judged, Probe
 from domainxfer.evaluation.subject import InOrderOf, Subject, find_subject, open_for, restricted, shared_domains
+from domainxfer.evaluation.wish import MOST, Wish
 from domainxfer.metrics.bootstrap import ROUNDS
-from domainxfer.metrics.extractors import Extractor, load_extractor
+from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.manifold import NEIGHBOURS
-from domainxfer.training.held_out import LEAST, HeldOut
-
-MOST = 1000
-HELD_OUT = ("validation", "test")
-TO_SIZE = "shorter side to {} px (area, or bicubic to enlarge), centre crop"
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """The arguments of `evaluate`."""
-
-    data: str | None
-    data_root: Path | None
-    names: dict[str, str] | None
-    split: str
-    extractor: str
-    weights: Path | None
-    size: int | None
-    seed: int
-    masks: Path | None
-    most: int
-    unpaired: bool
-    offline: bool
-    json_file: Path | None
-    keep_in_run: bool
-    overwrite: bool
-    say: Callable[[str], None]
+from domainxfer.training.held_out import HeldOut
 
 
 def evaluate(
@@ -60,7 +38,7 @@ def evaluate(
     size: int | None = None,
     seed: int = 0,
     masks: Path | None = None,
-    most: int = MOST,
+    most: int | None = None,
     baseline: str | Path | None = None,
     unpaired: bool = False,
     offline: bool = False,
@@ -70,7 +48,7 @@ def evaluate(
     overwrite: bool = False,
     on_event: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
-    """Judge a model by its translations of held-out pictures, or the pictures of a folder by real ones.
+    """Judge a model by its translations of held-out pictures or by what it makes of noise, or a folder by real ones.
 
     Args:
         what: a run or a model (by folder or name), or a folder of pictures made by any program.
@@ -82,9 +60,9 @@ def evaluate(
         extractor: what judges; "auto" takes the best one that is installed.
         weights: file of an extractor that needs one.
         size: side at which pictures are translated, px; None takes the model's (for folders: the extractor's).
-        seed: of the choice of pictures, and of the redraws.
+        seed: of the choice of pictures, of noise, and of the redraws.
         masks: a folder of masks named like the sources: white where change is wanted.
-        most: pictures of a domain that are looked at.
+        most: pictures of a domain that are looked at; None takes 1000, or up to 10,000 of noise if they are small.
         baseline: another model, judged on the same pictures.
         unpaired: equal file names in all domains are chance, not the same scenes.
         offline: never download.
@@ -98,15 +76,9 @@ def evaluate(
         UsageError: options that contradict each other.
         DomainxferError: anything else the user can mend: too few pictures, no domain in common, missing weights, ...
     """
-    if split not in HELD_OUT:
-        raise UsageError(
-            f"there is no held-out split {split!r}.{did_you_mean(split, list(HELD_OUT))} validation or test"
-        )
-    if most < LEAST:
-        raise UsageError(f"--most {most}: at least {LEAST}, with fewer pictures a kernel distance is mostly noise")
     if against is not None and data is not None:
         raise UsageError(f"name the data once: {against} or --data {data}")
-    wish = _Wish(
+    wish = Wish(
         data=data, data_root=data_root, names=names, split=split, extractor=extractor, weights=weights, size=size,
         seed=seed, masks=masks, most=most, unpaired=unpaired, offline=offline, json_file=json_file,
         keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
@@ -117,13 +89,18 @@ def evaluate(
     other = find_subject(str(baseline), runs) if baseline is not None else None
     if baseline is not None and other is None:
         raise DomainxferError(f"{baseline} holds no model; --baseline compares with another model")
-    return _of_models(subject, other, wish, data if against is None else str(against))
+    named = data if against is None else str(against)
+    if other is not None and other.generates != subject.generates:
+        raise UsageError(f"one of {what} and {baseline} makes pictures of noise, the other translates: no comparison")
+    if subject.generates:
+        return evaluate_generation(subject, other, wish, named)
+    return _of_models(subject, other, wish, named)
 
 
-def _of_models(subject: Subject, baseline: Subject | None, wish: _Wish, data_named: str | None) -> Evaluation:
+def _of_models(subject: Subject, baseline: Subject | None, wish: Wish, data_named: str | None) -> Evaluation:
     size = _usable_size(wish.size or subject.network.config.size, subject, baseline)
     judge = load_extractor(wish.extractor, wish.weights, offline=wish.offline)
-    place = _place(wish, judge, subject)
+    place = wish.place(judge, subject)
     subjects = [subject] if baseline is None else [subject, baseline]
     everything = open_for(
         subject,
@@ -140,7 +117,7 @@ def _of_models(subject: Subject, baseline: Subject | None, wish: _Wish, data_nam
         for domain, count in zip(domains, map(len, data.split(split)), strict=True):
             require_enough(count, f"{data.name} has {count} {split} pictures of {domain!r}")
     wish.say(f"features of {judge.name}: real pictures of {', '.join(domains)}")
-    held_out = HeldOut(data, size, judge, wish.split, wish.seed, wish.most)
+    held_out = HeldOut(data, size, judge, wish.split, wish.seed, wish.most or MOST)
     masks = load_masks(wish.masks, held_out) if wish.masks else []
     paired = not wish.unpaired and _is_paired(held_out)
     bench = Bench(held_out, paired=paired, masks=masks)
@@ -154,16 +131,15 @@ def _of_models(subject: Subject, baseline: Subject | None, wish: _Wish, data_nam
         | ({"masks": int(m.known.sum()) if (m := masks[label]) else 0} if masks else {})
         for label, domain in enumerate(domains)
     }
-    return _kept(
+    return wish.kept(
         place,
-        wish,
         Evaluation(
             version=__version__,
             torch=torch.__version__,
             data=data.name,
             split=wish.split,
             counts=counts,
-            instrument=_instrument(judge, held_out.real[0].shape[1], size),
+            instrument=Instrument.of(judge, held_out.real[0].shape[1], size),
             size=size,
             seed=wish.seed,
             neighbours=NEIGHBOURS,
@@ -172,12 +148,12 @@ def _of_models(subject: Subject, baseline: Subject | None, wish: _Wish, data_nam
             judged=judged[0],
             baseline=judged[1] if baseline else None,
             difference=differences(*map(means, measured)) if baseline else {},
-            notes=(*notes_of(held_out, subjects, paired=paired), *notes),
+            notes=(*notes_of(held_out, subjects, paired=paired), *notes, *unfinished(subjects)),
         ),
     )
 
 
-def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path | None, wish: _Wish) -> Evaluation:
+def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path | None, wish: Wish) -> Evaluation:
     if against is None:
         raise UsageError(
             f"{outputs} holds no model; to judge pictures, name a folder of real ones too: "
@@ -188,14 +164,13 @@ def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path 
     reals = Path(against).expanduser()
     pairs = folder_pairs(outputs, reals)
     judge = load_extractor(wish.extractor, wish.weights, offline=wish.offline)
-    place, size = _place(wish, judge), wish.size or judge.size
+    place, size = wish.place(judge), wish.size or judge.size
     wish.say(f"features of {judge.name}: {outputs} and {reals}")
-    found = [compare_folders(*pair, judge, size=size, seed=wish.seed, most=wish.most) for pair in pairs]
+    found = [compare_folders(*pair, judge, size=size, seed=wish.seed, most=wish.most or MOST) for pair in pairs]
     directions = tuple(written for written, _, _ in found)
     mean = means({(number, number): measures for number, (_, measures, _) in enumerate(found)})
-    return _kept(
+    return wish.kept(
         place,
-        wish,
         Evaluation(
             version=__version__,
             torch=torch.__version__,
@@ -204,7 +179,7 @@ def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path 
             counts={
                 name: {"held_out": n} for d in directions for name, n in ((d.source, d.outputs), (d.target, d.reals))
             },
-            instrument=_instrument(judge, found[0][2], size),
+            instrument=Instrument.of(judge, found[0][2], size),
             size=size,
             seed=wish.seed,
             neighbours=NEIGHBOURS,
@@ -227,23 +202,6 @@ def _usable_size(size: int, *subjects: Subject | None) -> int:
     return size
 
 
-def _place(wish: _Wish, judge: Extractor, subject: Subject | None = None) -> Path | None:
-    """Where the result is to be written; nothing that exists is in its way."""
-    place = wish.json_file
-    if place is None and wish.keep_in_run and subject is not None and subject.run is not None:
-        place = subject.run.path / f"evaluation-{wish.split}-{judge.name}.json"
-    if place is not None:
-        refuse_existing(place, overwrite=wish.overwrite)
-    return place
-
-
-def _kept(place: Path | None, wish: _Wish, evaluation: Evaluation) -> Evaluation:
-    if place is not None:
-        evaluation.save(place, overwrite=wish.overwrite)
-        wish.say(f"written to {place}")
-    return evaluation
-
-
 def _judged(subject: Subject, bench: Bench, measures: Measures) -> Judged:
     config = subject.network.config
     return Judged(
@@ -254,11 +212,6 @@ def _judged(subject: Subject, bench: Bench, measures: Measures) -> Judged:
         directions=bench.written(measures),
         mean={name: measure.figure() for name, measure in means(measures).items()},
     )
-
-
-def _instrument(judge: Extractor, features: int, size: int) -> Instrument:
-    resize = f"{TO_SIZE.format(size)}; then {judge.resize} to {judge.size} px"
-    return Instrument(extractor=judge.name, digest=judge.digest, size=judge.size, features=features, resize=resize)
 
 
 def _is_paired(held_out: HeldOut) -> bool:

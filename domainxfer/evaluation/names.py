@@ -27,7 +27,7 @@ class FigureName:
 
     heading: str
     meaning: str
-    group: Literal["likeness", "change", "answer"]
+    group: Literal["likeness", "change", "answer", "variety", "mazes"]
     show: Callable[[float], str]
 
 
@@ -61,6 +61,19 @@ FIGURES: dict[str, FigureName] = {
     ),
     "coverage": FigureName(
         "coverage", "real pictures that have an output as near as a real neighbour", "likeness", _percent
+    ),
+    "variation": FigureName(
+        "total variation",
+        "distance of the densities of the features' first coordinate, 0 (equal) to 1 (disjoint); lower is better",
+        "likeness",
+        _decimals(3),
+    ),
+    "sharpness": FigureName(
+        "sharpness",
+        "variance of the Laplacian of grey values in [0, 1], mean over pictures; as real ones is best: blur is below, "
+        "noise above",
+        "likeness",
+        _three_digits,
     ),
     "called_target": FigureName(
         "called target",
@@ -104,6 +117,34 @@ FIGURES: dict[str, FigureName] = {
     "truth_outside": FigureName(
         "change outside", "the same of what should be left alone; lower is better", "answer", _decimals(4)
     ),
+    "authentic": FigureName(
+        "authentic",
+        "outputs farther from the nearest training picture than that one is from its own nearest (AuthPct); real: of "
+        "held-out pictures, less than that is a sign of copies",
+        "variety",
+        _percent,
+    ),
+    "modes": FigureName("modes", "digits, or triples of digits, that are made at all", "variety", _decimals(0)),
+    "entropy": FigureName("entropy, nats", "of the shares of the modes; higher is more even", "variety", _decimals(3)),
+    "kl": FigureName(
+        "KL to equal shares", "nats, from the shares of the modes; lower is better", "variety", _decimals(4)
+    ),
+    "kl_chance": FigureName(
+        "KL by chance", "the KL to expect of equal shares and as many pictures", "variety", _decimals(4)
+    ),
+    "maze_valid": FigureName(
+        "valid", "outputs with one connected corridor, no loops, and one exit that can be reached", "mazes", _percent
+    ),
+    "maze_perfect": FigureName("perfect", "valid, and the corridor leads to every room", "mazes", _percent),
+    "maze_distinct": FigureName("distinct", "outputs that repeat none before them", "mazes", _percent),
+    "maze_unseen": FigureName("unseen", "outputs that are no training maze", "mazes", _percent),
+    "maze_valid_distinct_unseen": FigureName(
+        "all three", "valid, distinct and unseen at once: the figure to compare by", "mazes", _percent
+    ),
+    "maze_components": FigureName(
+        "pieces", "mean number of separate pieces of corridor; 1 is right", "mazes", _decimals(2)
+    ),
+    "maze_loops": FigureName("loops", "mean number of ways to walk in a circle; 0 is right", "mazes", _decimals(2)),
 }
 
 

@@ -1,6 +1,10 @@
 """What to know about the figures of an evaluation, in a line each."""
 
-from domainxfer.datasets.domain_data import DomainData, PictureFiles
+from pathlib import Path
+
+from domainxfer.datasets.domain_data import DomainData, PictureChain, PictureFiles, Pictures
+from domainxfer.datasets.rendered.mazes import SIDE as MAZE
+from domainxfer.evaluation.generation_bench import GenerationBench
 from domainxfer.evaluation.subject import Subject
 from domainxfer.training.held_out import HeldOut
 
@@ -14,17 +18,7 @@ def notes_of(held_out: HeldOut, subjects: list[Subject], *, paired: bool) -> lis
         paired: the file names were taken for those of the same scenes.
     """
     data, split = held_out.data, held_out.split
-    notes = [
-        "validation pictures: recipes and checkpoints are chosen by them, so they flatter a little; --split test is "
-        "the last word"
-        if split == "validation"
-        else "test pictures: the last word on a model, not to choose by; choose with --split validation"
-    ]
-    if subjects[0].recipe is None and _drawn_from_train(data, split):
-        notes.append(
-            "no recipe lies beside the model: what is held out was drawn with seed 0; if it was trained with another, "
-            "it has seen some of these pictures"
-        )
+    notes = [*_of_split(split), *_of_seed(subjects[0], data, split)]
     for other in subjects[1:]:
         if other.network.config.size != subjects[0].network.config.size:
             notes.append(f"the baseline was trained at {other.network.config.size} px and is judged at {held_out.size}")
@@ -35,19 +29,78 @@ def notes_of(held_out: HeldOut, subjects: list[Subject], *, paired: bool) -> lis
             f"the {split} pictures have the same file names in every domain and are taken for the same scenes; "
             "--unpaired if they are not"
         )
-    if data.skipped:
+    return notes + _skipped(data) + singular(min(map(len, held_out.real)), held_out.real[0].shape[1])
+
+
+def generation_notes(bench: GenerationBench, subjects: list[Subject]) -> list[str]:
+    """The same for models that make pictures of noise."""
+    data, split, count = bench.data, bench.split, len(bench.real)
+    notes = [*_of_split(split), *_of_seed(subjects[0], data, split)]
+    if bench.floor_count < count:
         notes.append(
-            f"{len(data.skipped)} pictures cannot be read and were passed over; domainxfer data check names them"
+            f"real: {bench.floor_count} training pictures in the place of {count} outputs: there are no more, and "
+            "distances other than the kernel distance are larger for fewer pictures"
         )
-    return notes + singular(min(map(len, held_out.real)), held_out.real[0].shape[1])
+    if len(bench.train) < bench.train_pictures:
+        notes.append(
+            f"authentic: copies were looked for among {len(bench.train)} of {bench.train_pictures} training pictures"
+        )
+    if bench.reader is not None and bench.mode_count != count:
+        notes.append(f"modes, entropy and KL are of {bench.mode_count} outputs, the others of {count}")
+    if bench.card == "mazes" and subjects[0].recipe is None:
+        notes.append(
+            "no recipe lies beside the model: the mazes were rendered with seed 0; if it was trained with another, it "
+            "has seen other ones, and unseen and authentic say nothing"
+        )
+    if bench.card == "mazes" and bench.mazes is None:
+        notes.append(f"mazes are judged at {MAZE} px, and these pictures have {bench.size}: no figures of mazes")
+    return notes + _skipped(data) + unfinished(subjects) + singular(count, bench.real.shape[1])
+
+
+def unfinished(subjects: list[Subject]) -> list[str]:
+    """A line for each model whose training has not come to its end."""
+    return [
+        f"{one.path} is still training, or was stopped: these are the figures of its step {one.network.config.steps}"
+        for one in subjects
+        if not one.network.config.finished
+    ]
+
+
+def _of_split(split: str) -> list[str]:
+    return [
+        "validation pictures: recipes and checkpoints are chosen by them, so they flatter a little; --split test is "
+        "the last word"
+        if split == "validation"
+        else "test pictures: the last word on a model, not to choose by; choose with --split validation"
+    ]
+
+
+def _of_seed(subject: Subject, data: DomainData, split: str) -> list[str]:
+    if subject.recipe is not None or not _drawn_from_train(data, split):
+        return []
+    return [
+        "no recipe lies beside the model: what is held out was drawn with seed 0; if it was trained with another, "
+        "it has seen some of these pictures"
+    ]
+
+
+def _skipped(data: DomainData) -> list[str]:
+    if not data.skipped:
+        return []
+    return [f"{len(data.skipped)} pictures cannot be read and were passed over; domainxfer data check names them"]
 
 
 def _drawn_from_train(data: DomainData, split: str) -> bool:
     """Whether a part of the training pictures was held out by lot, rather than by the folders they lie in."""
-    held_out, train = data.split(split)[0], data.train[0]
-    if not isinstance(held_out, PictureFiles) or not isinstance(train, PictureFiles):
-        return False  # rendered sets and MNIST: their splits are fixed
-    return bool({path.parent for path in held_out.paths} & {path.parent for path in train.paths})
+    held_out, train = _folders(data.split(split)[0]), _folders(data.train[0])
+    return bool(held_out & train)  # rendered sets and MNIST have none: their splits are fixed
+
+
+def _folders(pictures: Pictures) -> set[Path]:
+    """The folders that pictures lie in; none for those in memory."""
+    if isinstance(pictures, PictureChain):
+        return set().union(*map(_folders, pictures.parts))
+    return {path.parent for path in pictures.paths} if isinstance(pictures, PictureFiles) else set()
 
 
 def _seed(subject: Subject) -> int | None:

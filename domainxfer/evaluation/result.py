@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from domainxfer.errors import DomainxferError
 from domainxfer.files import explain_os_error, write_text
 from domainxfer.metrics.bootstrap import Estimate
+from domainxfer.metrics.extractors import Extractor
 
 FORMAT = 1
 DIGITS = 6
+TO_SIZE = "shorter side to {} px (area, or bicubic to enlarge), centre crop"
 
 
 class _Frozen(BaseModel):
@@ -43,7 +45,7 @@ class Figure(_Frozen):
 
 
 class DirectionFigures(_Frozen):
-    """All figures of one ordered pair of domains; of folders: of one folder against another."""
+    """All figures of one ordered pair of domains; of folders: of one against another; else of "noise" and the data."""
 
     source: str
     target: str
@@ -52,6 +54,14 @@ class DirectionFigures(_Frozen):
     reals: int
     """Real pictures of the target that they were held against."""
     figures: dict[str, Figure]
+
+
+class Classes(_Frozen):
+    """What a classifier takes pictures for: class -> how many of them."""
+
+    outputs: dict[str, int]
+    real: dict[str, int]
+    """The same of as many real training pictures; empty where there are fewer."""
 
 
 class Judged(_Frozen):
@@ -68,6 +78,8 @@ class Judged(_Frozen):
     directions: tuple[DirectionFigures, ...]
     mean: dict[str, Figure]
     """Over the directions."""
+    classes: Classes | None = None
+    """Of generated digits."""
 
     def figure(self, source: str, target: str, name: str) -> Figure:
         """One figure of one direction.
@@ -87,6 +99,12 @@ class Instrument(_Frozen):
     """Side of what it looks at, px."""
     features: int
     resize: str
+
+    @classmethod
+    def of(cls, judge: Extractor, features: int, size: int) -> "Instrument":
+        """An extractor that makes so many features, of pictures that were brought to ``size`` px first."""
+        resize = f"{TO_SIZE.format(size)}; then {judge.resize} to {judge.size} px"
+        return cls(extractor=judge.name, digest=judge.digest, size=judge.size, features=features, resize=resize)
 
 
 class Probe(_Frozen):
@@ -112,7 +130,7 @@ class Evaluation(_Frozen):
     """Domain -> pictures looked at: ``held_out``, ``train``, and ``masks`` where given."""
     instrument: Instrument
     size: int
-    """Side at which pictures were translated, px."""
+    """Side at which pictures were translated or made, px."""
     seed: int
     neighbours: int
     """k of precision, recall, density and coverage."""

@@ -18,7 +18,7 @@ from domainxfer.training.run_folder import RunFolder, named_model
 
 @dataclass(frozen=True)
 class Subject:
-    """A model that translates, and the recipe it was trained by, where that lies beside it."""
+    """A model, and the recipe it was trained by, where that lies beside it."""
 
     path: Path
     network: NetworkModel
@@ -32,6 +32,11 @@ class Subject:
         return self.network.domains
 
     @property
+    def generates(self) -> bool:
+        """Whether it makes pictures of noise; else it translates them."""
+        return self.network.config.generator.content == "noise"
+
+    @property
     def digest(self) -> str:
         """16 hex digits of the sha256 of its weights."""
         folder = self.path if (self.path / "config.json").exists() else self.path / "model"
@@ -42,7 +47,7 @@ def find_subject(what: str, runs: Path) -> Subject | None:
     """A model by the path of its folder or run, by a run's name, or one that ships; None for any other folder.
 
     Raises:
-        DomainxferError: there is nothing of that name, the model is damaged, or it does not translate.
+        DomainxferError: there is nothing of that name, or the model is damaged.
     """
     try:
         path = named_model(what, runs)
@@ -51,8 +56,6 @@ def find_subject(what: str, runs: Path) -> Subject | None:
     if not any((path / name).exists() for name in ("config.json", "model/config.json", "recipe.yaml")):
         return None
     network = NetworkModel.load(path, critic=False)
-    if network.config.generator.content != "picture":
-        raise DomainxferError(f"{what} makes pictures from noise; evaluate judges models that translate")
     beside = next((folder for folder in (path, path.parent) if (folder / "recipe.yaml").exists()), None)
     return Subject(
         path=path,
@@ -60,6 +63,21 @@ def find_subject(what: str, runs: Path) -> Subject | None:
         recipe=read_recipe(beside / "recipe.yaml") if beside else None,
         run=RunFolder(path) if beside == path else None,
     )
+
+
+def name_of_data(subject: Subject, data: str | None) -> str:
+    """The data that was named, else that of the model's recipe, else the card it learned.
+
+    Raises:
+        UsageError: no data was named, and the model does not say which it learned.
+    """
+    if data is not None:
+        return data
+    if subject.recipe is not None:
+        return subject.recipe.source.data
+    if subject.network.config.card not in list_cards():
+        raise UsageError(f"{subject.path} does not say what it learned from; name the data: --data NAME or FOLDER")
+    return subject.network.config.card
 
 
 def open_for(
@@ -72,7 +90,7 @@ def open_for(
     size: int,
     on_event: OnEvent,
 ) -> DomainData:
-    """The data that was named, else that of the model's recipe, else the card it learned.
+    """The data of `name_of_data`; for a model that makes pictures of noise as one group, whatever its labels.
 
     What is held out is drawn with the seed of its training, so that nothing it has seen is among it.
 
@@ -82,14 +100,21 @@ def open_for(
     """
     source = subject.recipe.source if subject.recipe else None
     if data is None:
-        if source is None and subject.network.config.card not in list_cards():
-            raise UsageError(f"{subject.path} does not say what it learned from; name the data: --data NAME or FOLDER")
-        data = source.data if source else subject.network.config.card
         names = names or (source.names if source else None)
+    data = name_of_data(subject, data)
     if data_root is None and source is not None and source.data_root:
         data_root = Path(source.data_root)
     seed = subject.recipe.training.seed if subject.recipe else 0
-    return open_data(data, data_root=data_root, names=names, seed=seed, offline=offline, size=size, on_event=on_event)
+    return open_data(
+        data,
+        data_root=data_root,
+        names=names,
+        seed=seed,
+        offline=offline,
+        unlabelled=subject.generates,
+        size=size,
+        on_event=on_event,
+    )
 
 
 def shared_domains(data: DomainData, subjects: list[Subject]) -> tuple[tuple[str, ...], list[str]]:

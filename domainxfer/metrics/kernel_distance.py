@@ -5,6 +5,9 @@ from torch import Tensor
 
 from domainxfer.metrics.bootstrap import ROUNDS, SHARE, Estimate, redraws
 
+ROWS = 2048
+"""Pictures whose kernels are in memory at a time: ten thousand on a side would take gigabytes at once."""
+
 
 def kernel_distance(x: Tensor, y: Tensor) -> float:
     """Unbiased estimate of MMD^2 with the kernel k(a, b) = (a . b / F + 1)^3 (Binkowski et al. 2018, eq. 4).
@@ -42,14 +45,10 @@ def kernel_estimate(x: Tensor, y: Tensor, weights_x: Tensor, weights_y: Tensor) 
     if m < 2 or n < 2:
         raise ValueError(f"the kernel distance needs at least 2 pictures on each side, got {m} and {n}")
     x, y = x.double(), y.double()
-    k_xx, k_yy, k_xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
-
-    def distances(w: Tensor, v: Tensor) -> Tensor:
-        across = ((w @ k_xy) * v).sum(1) / (w.sum(1) * v.sum(1))
-        return _within(k_xx, w) + _within(k_yy, v) - 2 * across
-
-    once = distances(torch.ones(1, m, dtype=torch.float64), torch.ones(1, n, dtype=torch.float64))
-    return Estimate(float(once), distances(weights_x.double(), weights_y.double()))
+    w, v = (torch.cat([torch.ones(1, side.shape[1]), side]).double() for side in (weights_x, weights_y))  # once, rounds
+    across = _summed(x, y, w, v) / (w.sum(1) * v.sum(1))
+    distances = _within(x, w) + _within(y, v) - 2 * across
+    return Estimate(float(distances[0]), distances[1:])
 
 
 def bootstrap_interval(
@@ -79,9 +78,19 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
     return (a @ b.T / a.shape[1] + 1) ** 3
 
 
-def _within(kernel: Tensor, weights: Tensor) -> Tensor:
+def _summed(x: Tensor, y: Tensor, w: Tensor, v: Tensor) -> Tensor:
+    """Sum of w_i v_j k(x_i, y_j) over all pairs, in each round: (R,)."""
+    total = torch.zeros(len(w), dtype=torch.float64)
+    for start in range(0, len(x), ROWS):
+        rows = slice(start, start + ROWS)
+        total += ((w[:, rows] @ _kernel(x[rows], y)) * v).sum(1)
+    return total
+
+
+def _within(x: Tensor, weights: Tensor) -> Tensor:
     """Mean kernel of pairs of different pictures of one set, in each round: (R,)."""
     squares = weights.square()
     pairs = weights.sum(1).square() - squares.sum(1)
-    total = ((weights @ kernel) * weights).sum(1) - squares @ kernel.diagonal()
+    own = (x.square().sum(1) / x.shape[1] + 1) ** 3
+    total = _summed(x, x, weights, weights) - squares @ own
     return torch.where(pairs > 0, total / pairs, torch.nan)

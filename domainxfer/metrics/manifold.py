@@ -11,6 +11,9 @@ from torch import Tensor
 
 NEIGHBOURS = 5
 
+ROWS = 2048
+"""Pictures whose distances are in memory at a time."""
+
 
 @dataclass(frozen=True)
 class ManifoldFigures:
@@ -43,17 +46,29 @@ def manifold_figures(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> Manifol
             f"the {k}th nearest neighbour needs at least {k + 1} pictures on each side, got {len(real)} and {len(fake)}"
         )
     real, fake = real.double(), fake.double()
-    apart = torch.cdist(fake, real)
-    in_real = apart <= _radii(real, k)  # (M, N): fake i in the ball of real j
-    in_fake = apart <= _radii(fake, k)[:, None]
+    real_radii, fake_radii = _radii(real, k), _radii(fake, k)
+    precise, lying_in = 0, 0  # fakes in any ball of a real; pairs of a fake and a ball that it lies in
+    recalled, covered = torch.zeros(2, len(real), dtype=torch.bool)
+    for some, radii in zip(fake.split(ROWS), fake_radii.split(ROWS), strict=True):
+        apart = torch.cdist(some, real)
+        in_real = apart <= real_radii  # (rows, N): fake i in the ball of real j
+        precise += int(in_real.any(1).sum())
+        lying_in += int(in_real.sum())
+        covered |= in_real.any(0)
+        recalled |= (apart <= radii[:, None]).any(0)
     return ManifoldFigures(
-        precision=float(in_real.any(1).double().mean()),
-        recall=float(in_fake.any(0).double().mean()),
-        density=float(in_real.sum()) / (k * len(fake)),
-        coverage=float(in_real.any(0).double().mean()),
+        precision=precise / len(fake),
+        recall=float(recalled.double().mean()),
+        density=lying_in / (k * len(fake)),
+        coverage=float(covered.double().mean()),
     )
 
 
 def _radii(x: Tensor, k: int) -> Tensor:
     """Distance of each point to its k-th nearest neighbour, itself not counted: (N,)."""
-    return torch.cdist(x, x).fill_diagonal_(torch.inf).kthvalue(k, dim=1).values
+    radii = []
+    for start in range(0, len(x), ROWS):
+        apart = torch.cdist(x[start : start + ROWS], x)
+        apart.diagonal(start).fill_(torch.inf)
+        radii.append(apart.kthvalue(k, dim=1).values)
+    return torch.cat(radii)

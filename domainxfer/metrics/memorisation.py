@@ -30,28 +30,15 @@ class NearestTraining:
 
     @property
     def authenticity(self) -> float:
-        """Share of authentic fakes (AuthPct), 0 (all copied) to 1."""
+        """Share of authentic fakes, 0 (all copied) to 1 (Alaa et al. 2022, AuthPct of Stein et al. 2023).
+
+            mean_i [ |f_i - t| > min_{s != t} |t - s| ],  t the training picture nearest to f_i
+
+        New pictures of the very same distribution do not reach 1: one passes if it and its nearest are not nearest to
+        each other, a chance of 1/3 on a line, more in more dimensions (.89 for 12,000 normal points in 256). Held-out
+        pictures in place of the fakes show what to expect. Bad fakes, far from all training pictures, do reach 1.
+        """
         return float(self.authentic.double().mean())
-
-
-def authenticity(train: Tensor, fake: Tensor, *, chunk: int = CHUNK) -> float:
-    """Share of fakes that are no copies of a training picture (Alaa et al. 2022, AuthPct of Stein et al. 2023).
-
-        mean_i [ |f_i - t| > min_{s != t} |t - s| ],  t the training picture nearest to f_i
-
-    New pictures of the very same distribution do not reach 1: one passes if it and its nearest are not nearest to each
-    other, a chance of 1/3 on a line, more in more dimensions (.89 for 12,000 normal points in 256). Held-out pictures
-    in place of the fakes show what to expect. Bad fakes, far from all training pictures, do reach 1.
-
-    Args:
-        train: (N, F) features, N >= 2.
-        fake: (M, F) features, M >= 1.
-        chunk: fakes at a time; memory is chunk x N distances.
-
-    Raises:
-        ValueError: too few pictures.
-    """
-    return nearest_training(train, fake, chunk=chunk).authenticity
 
 
 def nearest_training(train: Tensor, fake: Tensor, *, chunk: int = CHUNK) -> NearestTraining:

@@ -6,7 +6,7 @@ import torch
 from domainxfer.datasets.find import open_data
 from domainxfer.errors import DomainxferError
 from domainxfer.evaluation.train_digits import digits_of
-from domainxfer.metrics.extractors import Digits, NamesClasses, load_extractor
+from domainxfer.metrics.extractors import Digits, NamesClasses, StackedDigits, load_extractor
 from domainxfer.metrics.extractors.digits import WEIGHTS
 
 
@@ -30,6 +30,14 @@ def test_colours_are_averaged_and_a_black_frame_taken_off() -> None:
     torch.testing.assert_close(digits.features(framed), digits.features(x))
 
 
+def test_stacked_digits_are_read_channel_by_channel() -> None:
+    stacked, x = StackedDigits(), torch.rand(4, 3, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    each = [x[:, channel : channel + 1] for channel in range(3)]
+    torch.testing.assert_close(stacked.features(x), torch.cat([Digits().features(one) for one in each], 1))
+    assert torch.equal(stacked.read(x), torch.stack([Digits().read(one) for one in each], 1))
+    assert load_extractor("stacked-digits").digest == load_extractor("digits").digest
+
+
 def test_missing_weights_are_named(tmp_path) -> None:
     with pytest.raises(DomainxferError, match=r"none\.safetensors"):
         Digits(tmp_path / "none.safetensors")
@@ -38,5 +46,7 @@ def test_missing_weights_are_named(tmp_path) -> None:
 def test_shipped_weights_read_real_digits(real_data) -> None:
     data = open_data("mnist", data_root=real_data("mnist").parent, offline=True, size=28)
     digits, (x, y) = Digits(), digits_of(data, "test")
-    right = digits.logits_of(digits.features(x)).argmax(1) == y
+    right = digits.read(x) == y
     assert right.float().mean() > 0.994
+    stacked = StackedDigits().read(torch.cat([x[:3000], x[3000:6000], x[6000:9000]], 1))
+    assert torch.equal(stacked == torch.stack([y[:3000], y[3000:6000], y[6000:9000]], 1), right[:9000].view(3, -1).T)

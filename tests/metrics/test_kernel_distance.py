@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from domainxfer.metrics.kernel_distance import bootstrap_interval, kernel_distance
+from domainxfer.metrics import kernel_distance as module
+from domainxfer.metrics.bootstrap import redraws
+from domainxfer.metrics.kernel_distance import bootstrap_interval, kernel_distance, kernel_estimate
 
 
 def by_hand(x: np.ndarray, y: np.ndarray) -> float:
@@ -120,3 +122,18 @@ def test_very_few_pictures_give_a_finite_interval() -> None:
     low, high = bootstrap_interval(features(2, 3, 0), features(3, 3, 1))
     assert np.isfinite([low, high]).all()
     assert low <= high
+
+
+@pytest.mark.parametrize("rows", [1, 5, 12])
+def test_rows_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """The kernels of a few pictures at a time, in place of all: the same estimate, and the same in every redraw."""
+    x, y = features(12, 4, 0), features(9, 4, 1, 0.3)
+    weights = redraws(12, seed=0, rounds=20), redraws(9, seed=0, place=1, rounds=20)
+    whole = kernel_estimate(x, y, *weights)
+    assert whole.value == pytest.approx(by_hand(x.numpy(), y.numpy()))
+    monkeypatch.setattr(module, "ROWS", rows)
+    parts = kernel_estimate(x, y, *weights)
+    assert parts.value == pytest.approx(whole.value, rel=1e-12)
+    assert whole.rounds is not None
+    assert parts.rounds is not None
+    torch.testing.assert_close(parts.rounds, whole.rounds, rtol=1e-12, atol=1e-12)

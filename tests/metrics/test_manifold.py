@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from domainxfer.metrics import manifold
 from domainxfer.metrics.manifold import NEIGHBOURS, ManifoldFigures, manifold_figures
 
 
@@ -67,8 +68,11 @@ def by_loops(real: Tensor, fake: Tensor, k: int) -> ManifoldFigures:
     )
 
 
+@pytest.mark.parametrize("rows", [4, 2048])
 @pytest.mark.parametrize(("m", "n", "k"), [(12, 9, 1), (9, 14, 3), (20, 20, 5), (6, 6, 5)])
-def test_against_loops(m: int, n: int, k: int) -> None:
+def test_against_loops(monkeypatch: pytest.MonkeyPatch, m: int, n: int, k: int, rows: int) -> None:
+    """Whether all distances are in memory at once or only some."""
+    monkeypatch.setattr(manifold, "ROWS", rows)
     numbers = np.random.default_rng(m)
     real, fake = torch.from_numpy(numbers.normal(size=(m, 3))), torch.from_numpy(numbers.normal(0.7, 0.8, (n, 3)))
     assert manifold_figures(real, fake, k) == by_loops(real, fake, k)

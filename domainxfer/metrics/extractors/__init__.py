@@ -3,7 +3,8 @@
 A contract of five: a name, a digest of what it computes with, the side it wants its pictures at, how they come to it,
 and ``features(x)`` from (B, 3, H, W) in [-1, 1] to (B, F). A figure always carries the first four.
 
-One file each. To add one: write its class, and name it in `EXTRACTORS` (and in `TAKE_WEIGHTS`, if a file feeds it).
+One file each; those of digits share one. To add one: write its class, and name it in `EXTRACTORS` (and in
+`TAKE_WEIGHTS`, if a file feeds it).
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from domainxfer.metrics.extractors.base import (
     read_weights,
     resized,
 )
-from domainxfer.metrics.extractors.digits import Digits
+from domainxfer.metrics.extractors.digits import Digits, StackedDigits
 from domainxfer.metrics.extractors.dinov2 import DinoV2
 from domainxfer.metrics.extractors.efficientnet_lite0 import EfficientNetLite0
 from domainxfer.metrics.extractors.gabor import Gabor
@@ -35,6 +36,7 @@ __all__ = [
     "Gabor",
     "Inception",
     "NamesClasses",
+    "StackedDigits",
     "features_in_batches",
     "file_digest",
     "load_extractor",
@@ -46,6 +48,7 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "efficientnet-lite0": EfficientNetLite0,
     "gabor": Gabor,
     "digits": Digits,
+    "stacked-digits": StackedDigits,
     "inception": Inception,
     "dinov2": DinoV2,
 }

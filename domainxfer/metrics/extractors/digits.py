@@ -64,6 +64,28 @@ class Digits:
         logits: Tensor = self.network.head(features)
         return logits
 
+    def read(self, x: Tensor) -> Tensor:
+        """The digit of each picture (B, C, H, W) in [-1, 1]: (B,) int64, 0 to 9."""
+        return self.logits_of(self.features(x)).argmax(1)
+
+
+class StackedDigits:
+    """For colour pictures with a digit of its own in each channel: the features of `Digits`, channel by channel."""
+
+    name, size, resize = "stacked-digits", 28, BICUBIC
+
+    def __init__(self) -> None:
+        self.digits = Digits()
+        self.digest = self.digits.digest
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> (B, 3 * 128), fp32."""
+        return self.digits.features(x.flatten(0, 1)[:, None]).reshape(len(x), -1)
+
+    def read(self, x: Tensor) -> Tensor:
+        """The digit in each channel of pictures (B, 3, H, W) in [-1, 1]: (B, 3) int64, 0 to 9."""
+        return self.digits.read(x.flatten(0, 1)[:, None]).view(len(x), -1)
+
 
 def _as_mnist(x: Tensor, size: int) -> Tensor:
     grey = x.float().cpu().mean(1, keepdim=True)

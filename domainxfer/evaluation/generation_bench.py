@@ -1,0 +1,201 @@
+"""The bench on which models that make pictures of noise are judged: one set of real pictures for all of them.
+
+What a model makes is held as a set against as many held-out pictures. The floor is the same of real pictures that have
+its place: of training pictures, but of the held-out ones where the question is what is new.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from domainxfer.datasets.batches import held_out_tensor
+from domainxfer.datasets.domain_data import DomainData, Pictures
+from domainxfer.datasets.rendered.mazes import SIDE as MAZE
+from domainxfer.draws import permutation
+from domainxfer.evaluation.bench import Measure, likeness
+from domainxfer.evaluation.result import Classes
+from domainxfer.generate import PictureMaker
+from domainxfer.metrics.bootstrap import Estimate, mean_estimate, redraws
+from domainxfer.metrics.extractors import Digits, Extractor, StackedDigits, features_in_batches
+from domainxfer.metrics.kernel_distance import kernel_distance, kernel_estimate
+from domainxfer.metrics.maze_figures import maze_figures
+from domainxfer.metrics.memorisation import nearest_training
+from domainxfer.metrics.modes import class_histogram, joint_classes, mode_figures
+from domainxfer.metrics.sharpness import sharpness
+from domainxfer.metrics.total_variation import total_variation
+from domainxfer.models.model import NetworkModel
+
+MOST_TRAIN = 60_000
+"""Training pictures among which copies are looked for."""
+
+STACKED = 26_000
+"""Pictures of stacked digits whose modes are counted, as in PacGAN (Lin et al. 2018)."""
+
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found about a model."""
+
+    measures: dict[str, Measure]
+    classes: Classes | None
+    """Which digits it makes, where an extractor of plain digits judges."""
+    pictures: Tensor
+    """(N, C, H, W) in [-1, 1]: what was judged."""
+
+
+class GenerationBench:
+    """Everything that does not depend on the model, computed once.
+
+    Args:
+        data: one unlabelled group, with at least 10 pictures in ``split`` and in train.
+        extractor: what judges.
+        card: the name of the known data set that it is, else "". "mazes" are inspected; the digits in the channels of
+            "stacked-mnist" are read.
+        size: side of the pictures, px.
+        channels: 1 or 3, as the model makes them.
+        split: "validation" or "test".
+        seed: of the choice of pictures, the noise and the redraws.
+        most: pictures of the split that are looked at; as many are generated.
+    """
+
+    def __init__(
+        self,
+        data: DomainData,
+        extractor: Extractor,
+        *,
+        card: str,
+        size: int,
+        channels: int,
+        split: str,
+        seed: int,
+        most: int,
+    ) -> None:
+        self.data, self.extractor, self.card, self.split, self.seed = data, extractor, card, split, seed
+        self.size, self.channels = size, channels
+        (held_out,), (train,) = data.split(split), data.train
+        self.pictures = self._loaded(held_out, sorted(permutation(len(held_out), seed, "held out")[:most].tolist()))
+        self.real = self._features([self.pictures])
+        self.count = len(self.real)
+        order = permutation(len(train), seed, "floor").tolist()
+        self.train_pictures = len(train)
+        known = order[:MOST_TRAIN]
+        self.train = self._features(self._loaded(train, known[at : at + CHUNK]) for at in range(0, len(known), CHUNK))
+        self.floor_count = min(self.count, len(known))
+        self.weights = [redraws(self.count, seed=seed, place=place) for place in range(2)]
+        self.reader = _reader(card, extractor)
+        self.mode_count = STACKED if isinstance(self.reader, StackedDigits) else self.count
+        self.mazes = _grey(self._loaded(train, order)) if card == "mazes" and size == MAZE else None
+        self.real_classes = None
+        if self.reader is not None and len(order) >= self.mode_count:
+            self.real_classes = self._classes(self._loaded(train, order[: self.mode_count]))
+        self.floor = self._of_real(self._loaded(train, order[: self.floor_count]))
+
+    def judge(self, network: NetworkModel) -> Judgement:
+        """All figures of what a model makes of noise, with its labels in turn and codes drawn.
+
+        Raises:
+            DomainxferError: it makes no numbers.
+        """
+        made = made_of_noise(network, self.seed, max(self.count, self.mode_count if self.reader else 0))
+        pictures, weights = made[: self.count], self.weights[0]
+        features = self._features([pictures])
+        found = {"kernel": kernel_estimate(features, self.real, *self.weights)}
+        found |= {name: Estimate(value) for name, value in self._as_a_set(features).items()}
+        found["sharpness"] = mean_estimate(sharpness(pictures), weights)
+        found["authentic"] = mean_estimate(nearest_training(self.train, features).authentic, weights)
+        classes = None
+        if self.reader is not None:
+            classes = self._classes(made[: self.mode_count])
+            found |= {name: Estimate(value) for name, value in self._modes(classes).items()}
+        if self.mazes is not None:
+            found |= {name: Estimate(value) for name, value in _of_mazes(pictures, self.mazes).items()}
+        return Judgement(
+            {name: Measure(estimate, real=self.floor.get(name)) for name, estimate in found.items()},
+            None if classes is None else self._histogram(classes),
+            pictures,
+        )
+
+    # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _of_real(self, floor: Tensor) -> dict[str, float]:
+        """The floors; ``floor`` are the first training pictures."""
+        features = self.train[: len(floor)]
+        found = {
+            "kernel": kernel_distance(features, self.real),
+            **self._as_a_set(features),
+            "sharpness": float(sharpness(floor).mean()),
+            "authentic": nearest_training(self.train, self.real).authenticity,
+        }
+        if self.real_classes is not None:
+            found |= self._modes(self.real_classes)
+        if self.mazes is not None:
+            found |= _of_mazes(self.pictures, self.mazes)
+        return found
+
+    def _as_a_set(self, features: Tensor) -> dict[str, float]:
+        variation = total_variation(self.real, features, seed=self.seed)
+        return {**likeness(features, self.real), "variation": variation}
+
+    def _modes(self, classes: np.ndarray) -> dict[str, float]:
+        figures = mode_figures(classes, 1000 if isinstance(self.reader, StackedDigits) else 10)
+        return {"modes": figures.modes, "entropy": figures.entropy, "kl": figures.kl, "kl_chance": figures.floor}
+
+    def _classes(self, pictures: Tensor) -> np.ndarray:
+        """The mode of each picture, (N,): its digit, or the number that the digits in its channels make."""
+        assert self.reader is not None
+        read = torch.cat([self.reader.read(_in_colour(part)) for part in pictures.split(CHUNK)]).numpy()
+        return read if read.ndim == 1 else joint_classes(read)
+
+    def _histogram(self, classes: np.ndarray) -> Classes | None:
+        if isinstance(self.reader, StackedDigits):
+            return None  # a thousand numbers say less than how many there are
+        real = {} if self.real_classes is None else _counted(self.real_classes)
+        return Classes(outputs=_counted(classes), real=real)
+
+    def _loaded(self, pictures: Pictures, indices: list[int]) -> Tensor:
+        """(len(indices), C, size, size), as training saw them, without augmentation."""
+        parts = [indices[at : at + CHUNK] for at in range(0, len(indices), CHUNK)]
+        return torch.cat([held_out_tensor(pictures, self.size, part, self.channels) for part in parts])
+
+    def _features(self, parts: Iterable[Tensor]) -> Tensor:
+        return torch.cat([features_in_batches(self.extractor, _in_colour(part), batch=32) for part in parts])
+
+
+def made_of_noise(network: NetworkModel, seed: int, count: int) -> Tensor:
+    """The first pictures of a seed, (count, C, H, W) in [-1, 1], in the 256 levels that a file would keep.
+
+    Raises:
+        DomainxferError: the model makes no numbers.
+    """
+    maker = PictureMaker(network, seed=seed)
+    parts = [maker.as_trained(range(at, min(at + CHUNK, count))) for at in range(0, count, CHUNK)]
+    return torch.cat(parts).add(1).mul(127.5).round().div(127.5).sub(1)
+
+
+def _reader(card: str, extractor: Extractor) -> Digits | StackedDigits | None:
+    if card == "stacked-mnist":
+        return StackedDigits()
+    return extractor if isinstance(extractor, Digits) else None
+
+
+def _of_mazes(pictures: Tensor, training: Tensor) -> dict[str, float]:
+    return {f"maze_{name}": value for name, value in asdict(maze_figures(_grey(pictures), training)).items()}
+
+
+def _counted(classes: np.ndarray) -> dict[str, int]:
+    return {str(digit): int(count) for digit, count in enumerate(class_histogram(classes, 10))}
+
+
+def _in_colour(x: Tensor) -> Tensor:
+    """(N, 1 or 3, H, W) -> (N, 3, H, W)."""
+    return x.expand(-1, 3, -1, -1)
+
+
+def _grey(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, 1, H, W)."""
+    return x.mean(1, keepdim=True)
