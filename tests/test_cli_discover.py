@@ -23,6 +23,7 @@ TINY = (
     "critic.depth=2",
     "critic.fields=[1]",
     "training.steps=2",
+    "training.extractor=digits",
 )
 
 

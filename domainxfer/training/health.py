@@ -19,6 +19,8 @@ MORE_KINDS = (
     "Go back to best/; raise objective.critic_input.noise, add objective.generator.mode_seeking, or take a Wasserstein "
     "critic (preset wgan-gp-28)"
 )
+STRONGER = "Raise optimizer.critic_lr or objective.critic_steps, widen the critic, or lower its noise and penalties"
+CALMER = "Lower optimizer.generator_lr and critic_lr, or take optimizer.betas [0.5, 0.999]"
 UNCHANGED = "the generator changes nothing: its output is its input. Lower objective.generator.identity and cycle"
 
 VANISHED = 0.01
@@ -103,7 +105,7 @@ class Watch:
             *self._due(step, "vanishing gradient", self._vanishing(gradient), vanished, self.patience),
         ]
 
-    def look_at_figure(self, step: int, judge: str, distance: float, one_kind: float, cells: CellFigures) -> list[str]:
+    def look_at_figure(self, step: int, judge: str, distance: float, cells: CellFigures) -> list[str]:
         """Warnings that are due after a held-out figure.
 
         Args:
@@ -124,7 +126,7 @@ class Watch:
 
     def _vanishing(self, gradient: float) -> str:
         return (
-            f"vanishing gradient: that of the generator is {gradient:.1e}, it was {self.strongest:.1e} at the start, and "
+            f"vanishing gradient: that of the generator is {gradient:.1e}, was {self.strongest:.1e} at the start, and "
             "the critic tells every real picture from every generated one. Take objective.generator.nonsaturating, not "
             "minimax; lower optimizer.critic_lr or objective.critic_steps, or raise objective.critic_input.noise"
         )
@@ -155,17 +157,13 @@ class Watch:
             self.nearest, self.nearest_step = distance, step
         explained = {"vanishing gradient", "lost kinds", "all alike"} & self.said.keys()
         stuck = distance > one_kind and step - self.nearest_step >= LONG and not explained
-        apart, hint = self.told_apart, "Lower optimizer.generator_lr and critic_lr, take optimizer.betas [0.5, 0.999]"
+        apart = self.told_apart
         at_chance = apart is not None and abs(apart - 0.5) < CHANCE
-        if at_chance:
-            hint = (
-                "Raise optimizer.critic_lr or objective.critic_steps, widen the critic, lower its penalties and noise"
-            )
         told = "" if apart is None else f"; the critic tells {apart:.0%} of all pairs apart"
         text = (
             f"no convergence: the distance to real pictures is {distance:.3g}, no nearer since step "
             f"{self.nearest_step}, and that of a single kind of real ones is {one_kind:.3g}"
-            f"{told}{', chance is 50%' if at_chance else ''}. {hint}"
+            f"{told}{', chance is 50%' if at_chance else ''}. {STRONGER if at_chance else CALMER}"
         )
         return text, stuck
 

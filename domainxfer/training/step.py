@@ -248,7 +248,7 @@ def _told_apart(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
 def _gradient_norm(network: nn.Module) -> Tensor:
     """Of all parameters together, before any clipping."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    return torch.stack(torch._foreach_norm(gradients)).norm()
+    return torch.stack(torch._foreach_norm(gradients)).norm() if gradients else torch.zeros(())
 
 
 def _optimizer(parameters: Iterable[nn.Parameter], rate: float, settings: OptimizerSettings) -> torch.optim.Optimizer:
