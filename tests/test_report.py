@@ -231,7 +231,7 @@ def test_a_huge_grid_is_shrunk(tmp_path):
 
 
 def test_a_run_that_generates_has_no_ceiling_but_kinds(tmp_path):
-    folder = make_run(tmp_path / "run", domains=("digits",), steps=400, finished=True)
+    folder = make_run(tmp_path / "run", steps=400, finished=True)
     head = "step,split,source,target,extractor,digest,pictures,kid,ceiling,floor,psnr_inside,rare,missing,spread"
     rows = [f"{step},validation,noise,digits,d,d1,900,0.{step},,0.0021,,0.24,0.11,0.87" for step in (200, 400)]
     folder.figures.write_text("\n".join([head, *rows]) + "\n")

@@ -130,4 +130,5 @@ def _two_proportions(fake: np.ndarray, real: np.ndarray, fakes: int, reals: int)
     """z of the binomial test that two shares, of so many pictures each, are equal; below 0 where ``fake`` is less."""
     pooled = (fake * fakes + real * reals) / (fakes + reals)
     deviation = np.sqrt(pooled * (1 - pooled) * (1 / fakes + 1 / reals))
-    return (fake - real) / np.maximum(deviation, 1e-12)
+    z: np.ndarray = (fake - real) / np.maximum(deviation, 1e-12)
+    return z

@@ -298,7 +298,7 @@ class Run:
                 self.best = mean
                 self.model(finished=False).save(self.folder.best)
         for d in found[0]:
-            if d.cells is not None:
+            if d.cells is not None and self.stepper.terms["generator"]:
                 judge = self._held_out.extractor.digest
                 self._warn(self.watch.look_at_figure(self.step, judge, d.distance, d.cells))
         return found

@@ -91,7 +91,7 @@ def test_a_generator_that_lacks_a_colour_is_farther_and_said_to_miss_it() -> Non
     (one,) = held_out.distances(Made(plain(300, 9, COLOURS[:1])))
     assert one.distance > found.distance
     assert one.cells is not None
-    assert one.distance == pytest.approx(one.cells.one_kind, rel=0.6)
+    assert found.distance < one.cells.one_kind
 
 
 def test_the_distance_is_that_of_the_features() -> None:
