@@ -257,7 +257,7 @@ class Run:
         return HeldOutGenerated(self.data, size, extractor, split, seed, self.recipe.generator.channels)
 
     def _log(self, sums: dict[str, list[Tensor]]) -> None:
-        row = {name: float(self.processes.mean(torch.stack(values).mean())) for name, values in sums.items()}
+        row = {name: float(self.processes.mean(_mean(name, torch.stack(values)))) for name, values in sums.items()}
         sums.clear()
         warnings = self.watch.look(self.step, row)
         if not self.processes.is_main:
@@ -368,6 +368,13 @@ class _Pace:
     @property
     def total(self) -> float:
         return time.monotonic() - self.began
+
+
+def _mean(name: str, values: Tensor) -> Tensor:
+    """Of a row's steps. Norms of gradients span orders of magnitude: their mean is the geometric one, or the largest
+    would speak for all.
+    """
+    return values.clamp_min(1e-30).log().mean().exp() if name.startswith("gradient/") else values.mean()
 
 
 def batches_on(source, device: torch.device, memory_format: torch.memory_format):  # type: ignore[no-untyped-def]

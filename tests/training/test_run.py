@@ -331,6 +331,13 @@ def test_warnings_are_said_once_listed_and_kept_over_a_resume(
     assert folder.warnings.read_text() == "step 4: trouble\n"
 
 
+def test_a_row_has_the_geometric_mean_of_gradients_and_the_mean_of_all_else() -> None:
+    values = torch.tensor([1e-6, 1e-6, 1e-6, 1e2])
+    assert float(module._mean("gradient/generator", values)) == pytest.approx(1e-4)
+    assert float(module._mean("generator/minimax", values)) == pytest.approx(25)
+    assert 0 <= float(module._mean("gradient/generator", torch.zeros(3))) < 1e-20
+
+
 def test_without_troubles_there_is_no_list_of_them(new_generation: Callable[..., Run], folder: RunFolder) -> None:
     new_generation({"steps": 1}).train()
     assert not folder.warnings.exists()
