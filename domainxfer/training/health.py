@@ -23,7 +23,7 @@ STRONGER = "Raise optimizer.critic_lr or objective.critic_steps, widen the criti
 CALMER = "Lower optimizer.generator_lr and critic_lr, or take optimizer.betas [0.5, 0.999]"
 UNCHANGED = "the generator changes nothing: its output is its input. Lower objective.generator.identity and cycle"
 
-VANISHED = 0.01
+VANISHED = 0.05
 """A gradient of less than this part of what it was in the first rows has vanished, ..."""
 PERFECT = 0.99
 """... if the critic tells so many of all pairs of a real and a generated picture apart."""
@@ -74,7 +74,7 @@ class Watch:
     strongest: float = 0.0
     """The largest gradient of the generator in the first rows."""
     told_apart: float | None = None
-    """Share of the pairs that the critic told apart in the last row."""
+    """Share of the pairs that the critic told apart, over about the last ten rows."""
     judge: str = ""
     """Digest of the extractor of the figures so far: those of another do not compare."""
     nearest: float = math.inf
@@ -93,12 +93,13 @@ class Watch:
         for name, value in row.items():
             if not math.isfinite(value):
                 raise NotANumber(f"{name} is {value} at step {step}: training has diverged")
-        self.told_apart = row.get("told_apart")
-        gradient = row.get("gradient/generator", math.inf)
+        apart, gradient = row.get("told_apart"), row.get("gradient/generator", math.inf)
+        if apart is not None:
+            self.told_apart = apart if self.told_apart is None else 0.9 * self.told_apart + 0.1 * apart
         if self.rows < self.patience and gradient < math.inf:
             self.strongest = max(self.strongest, gradient)
         self.rows += 1
-        vanished = gradient < VANISHED * self.strongest and (self.told_apart or 0.0) > PERFECT
+        vanished = gradient < VANISHED * self.strongest and (apart or 0.0) > PERFECT
         return [
             *self._due(step, "dead critic", DEAD, row.get("score/spread", 1.0) < 1e-4, self.patience),
             *self._due(step, "no change", UNCHANGED, row.get("change", 1.0) < 2e-3, self.patience),

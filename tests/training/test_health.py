@@ -80,7 +80,7 @@ def test_a_vanishing_gradient_is_told_once_when_it_has_lasted() -> None:
     [
         LEARNS,
         {**VANISHED, "told_apart": 0.9},  # an equilibrium: nothing is left to be learned
-        {**VANISHED, "gradient/generator": 0.05},  # a good critic, and it teaches
+        {**VANISHED, "gradient/generator": 0.2},  # a good critic, and it teaches
         {"score/spread": 3.0},
     ],
 )
@@ -150,6 +150,12 @@ def test_a_figure_that_stays_bad_is_told_with_the_critic_at_chance() -> None:
     assert line.startswith("step 1800: no convergence: the distance to real pictures is 1.9, no nearer since step 400")
     assert "a single kind of real ones is 0.7" in line
     assert "the critic tells 52% of all pairs apart, chance is 50%. Raise optimizer.critic_lr" in line
+
+
+def test_a_critic_that_swings_is_judged_by_its_mean() -> None:
+    watch = Watch()
+    warnings(watch, [{**LEARNS, "told_apart": apart} for apart in (0.5, *[0.0, 1.0] * 40)])
+    assert watch.told_apart == pytest.approx(0.5, abs=0.06)
 
 
 def test_a_figure_that_gets_worse_again_and_stays_so() -> None:
