@@ -20,6 +20,7 @@ from domainxfer.training.held_out import Direction
 from domainxfer.training.run import Listener
 
 INTERRUPTED = 130
+CELL_TITLES = ("kinds too rare", "missing", "spread")
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal to redraw
 
 
@@ -134,8 +135,10 @@ class _Display:
             return
         table = Table(title=f"held-out pictures after {step} steps", title_justify="left")
         table.add_column("from > to")
+        from_noise = any(d.ceiling is None for d in directions)
+        titles = ["KID", "real", *CELL_TITLES] if from_noise else ["KID", "do nothing", "real", "left of do nothing"]
         if directions:
-            for title in ("KID", "do nothing", "real", "left of do nothing"):
+            for title in titles:
                 table.add_column(title, justify="right")
         if truth:
             for title in ("PSNR inside, dB", "do nothing", "gain", "change outside"):
@@ -144,8 +147,7 @@ class _Display:
         for pair in by_pair or truth:
             cells = [escape(f"{pair[0]} > {pair[1]}")]
             if pair in by_pair:
-                d = by_pair[pair]
-                cells += [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:z.0f} %"]
+                cells += _cells_of_noise(by_pair[pair]) if from_noise else _cells_of_translation(by_pair[pair])
             if pair in truth:
                 t = truth[pair]
                 cells += [
@@ -156,6 +158,17 @@ class _Display:
                 ]
             table.add_row(*cells)
         self.console.print(table)
+
+
+def _cells_of_translation(d: Direction) -> list[str]:
+    assert d.ceiling is not None
+    assert d.share is not None
+    return [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:z.0f} %"]
+
+
+def _cells_of_noise(d: Direction) -> list[str]:
+    shares = [] if d.cells is None else [d.cells.rare, d.cells.missing, d.cells.spread]
+    return [f"{d.distance:.4f}", f"{d.floor:.4f}", *(f"{100 * share:z.0f} %" for share in shares)]
 
 
 class _StopSignals:

@@ -15,7 +15,6 @@ from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.files import write_text
 from domainxfer.recipe import Recipe, TermSettings, read_recipe
 from domainxfer.report_html import page, picture, preformatted, side_by_side, table, warning
-from domainxfer.training.health import Watch
 from domainxfer.training.logbook import read_log
 from domainxfer.training.run_folder import RunFolder
 
@@ -41,7 +40,7 @@ def write_report(folder: RunFolder) -> Path:
     domains = [str(name) for name in data.get("domains", ())] or _in_order(row["target"] for row in figures)
     step = int(model.get("steps") or (rows[-1]["step"] if rows else 0))
     sections = {
-        "Warnings": _warnings(recipe, step, rows, figures),
+        "Warnings": _warnings(recipe, step, folder, figures),
         "Held-out figures": _figure_tables(figures),
         "Samples": _samples(folder.samples),
         "Held-out figures over the run": _figure_charts(figures),
@@ -71,12 +70,9 @@ def _headline(recipe: Recipe, card: Card | None, domains: Sequence[str], step: i
     return " · ".join(fact for fact in facts if fact)
 
 
-def _warnings(recipe: Recipe, step: int, rows: Sequence[Row], figures: Sequence[Row]) -> str:
-    """What training warned of (found again in its log), and figures that say it did not help."""
-    watch, found = Watch(), []
-    for row in rows:
-        values = {name: value for name in row if (value := _number(row, name)) is not None}
-        found += watch.look(int(row["step"]), values)
+def _warnings(recipe: Recipe, step: int, folder: RunFolder, figures: Sequence[Row]) -> str:
+    """What training warned of, and figures that say it did not help."""
+    found = folder.warnings.read_text(encoding="utf-8").splitlines() if folder.warnings.exists() else []
     if step < recipe.training.steps:
         found.append(f"the run ended at step {step:,} of {recipe.training.steps:,}")
     for row in _last(figures):
@@ -96,10 +92,17 @@ def _figure_tables(figures: Sequence[Row]) -> str:
         head, cells = ["from > to"], [[_direction(row)] for row in last]
         if any(row["kid"] for row in last):
             caption += f", {last[0]['pictures']} a domain; KID on {last[0]['extractor']} features, lower is better"
-            head += ["KID", "floor: real", "ceiling: do nothing", "left of do nothing"]
+            head += ["KID", "floor: real"]
             for row, line in zip(last, cells, strict=True):
-                line += [_shown(_number(row, name), ".4f") for name in ("kid", "floor", "ceiling")]
-                line.append(_shown(_share(row), "z.0%"))
+                line += [_shown(_number(row, name), ".4f") for name in ("kid", "floor")]
+        if any(row["ceiling"] for row in last):
+            head += ["ceiling: do nothing", "left of do nothing"]
+            for row, line in zip(last, cells, strict=True):
+                line += [_shown(_number(row, "ceiling"), ".4f"), _shown(_share(row), "z.0%")]
+        if any(row.get("rare") for row in last):
+            head += ["kinds too rare", "missing", "spread"]
+            for row, line in zip(last, cells, strict=True):
+                line += [_shown(_number(row, name), ".0%") for name in ("rare", "missing", "spread")]
         if any(row["psnr_inside"] for row in last):
             caption += "; PSNR to the known answer inside the figure, higher is better"
             head += ["PSNR inside, dB", "do nothing", "gain", "change outside"]
@@ -132,12 +135,18 @@ def _figure_charts(figures: Sequence[Row]) -> str:
             gains.append(Line(f"from {source}", points, colour))
             if those and (ceiling := _number(those[-1], "ceiling")) is not None:
                 levels.append(Level(f"{source} untouched (ceiling)", ceiling, colour, "dashed"))
+            if those:
                 floor = _number(those[-1], "floor")
         if floor is not None:
             levels.append(Level(f"real {target} (floor)", floor, dash="dotted"))
         charts.append(line_chart(f"KID to {target}, lower is better", lines, levels))
         nothing = Level("do nothing", 0.0, dash="dotted")
         charts.append(line_chart(f"PSNR gain inside, to {target}, dB, higher is better", gains, [nothing]))
+        kinds = [
+            Line("kinds made too rarely", _points(rows, "rare"), 0),
+            Line("real pictures of kinds hardly made", _points(rows, "missing"), 1),
+        ]
+        charts.append(line_chart("Kinds of real pictures that are not made, share", kinds))
     return side_by_side(charts)
 
 
@@ -149,6 +158,11 @@ def _loss_charts(rows: Sequence[Row]) -> str:
         lines = [Line(name.partition("/")[2], _points(rows, name), i) for i, name in enumerate(terms)]
         title = "Critic's mean score" if phase == "score" else f"{phase.capitalize()} phase, unweighted terms"
         charts.append(line_chart(title, lines, log=True))
+    apart, gradient = Line("told apart", _points(rows, "told_apart")), _points(rows, "gradient/generator")
+    charts.append(
+        line_chart("Pairs of real and generated that the critic tells apart", [apart], [Level("chance", 0.5)])
+    )
+    charts.append(line_chart("Norm of the generator's gradient", [Line("gradient", gradient)], log=True))
     change = Line("change", _points(rows, "change"))
     charts.append(line_chart("Mean change of a picture's values, which lie in [-1, 1]", [change]))
     return side_by_side(charts)

@@ -24,6 +24,7 @@ TINY = (
     "critic.depth=2",
     "critic.fields=[1]",
     "training.steps=2",
+    "training.extractor=digits",
 )
 SETTINGS = [word for setting in TINY for word in ("--set", setting)]
 CLASSES = ("ant", "bee", "cat [wild]")

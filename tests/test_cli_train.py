@@ -14,6 +14,7 @@ from rich.console import Console
 from domainxfer import cli_train
 from domainxfer.api import Trained
 from domainxfer.cli_train import INTERRUPTED, TrainCommand
+from domainxfer.metrics.cells import CellFigures
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.training.health import NotANumber
 from domainxfer.training.held_out import Direction
@@ -144,6 +145,16 @@ def test_figures_stand_beside_doing_nothing_and_the_truth(monkeypatch: pytest.Mo
     assert "held-out pictures after 500 steps" in command.text.getvalue()
     there = ["0.1000", "0.4000", "0.0100", "25 %", "20.50", "17.25", "+3.25", "0.0125"]
     assert command.rows == [["cat > dog", *there], ["dog > cat", "0.5000", "0.4000", "0.0200", "125 %"]]
+
+
+def test_figures_of_noise_have_no_ceiling_but_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = CellFigures(0.24, 3, 0.6, 0.11, 0.87, 1.1, 0.7)
+    directions = [Direction("noise", "mnist", 0.125, None, 0.002, cells)]
+    listening(monkeypatch, lambda listener: listener.figures(500, directions, {}))
+    command = Command()
+    command.train("mnist")
+    assert command.rows == [["noise > mnist", "0.1250", "0.0020", "24 %", "11 %", "87 %"]]
+    assert "do nothing" not in command.text.getvalue()
 
 
 def test_square_brackets_in_a_domains_name_are_not_markup(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from domainxfer.errors import UsageError
 from domainxfer.prepare import prepare
 from domainxfer.presets import list_presets, load_preset
 from domainxfer.recipe import Recipe, override
+from domainxfer.training.sensible import refuse_senseless
 from domainxfer.training.terms import asks_critic
 
 TINY = {
@@ -102,3 +103,18 @@ def test_original_trains(mine: Path, tmp_path: Path) -> None:
     assert trained.outcome.step == 3
     assert {"critic/simgan", "critic/dragan", "generator/simgan", "info/label_fake"} <= set(head.split(","))
     assert "nonsaturating" not in head
+
+
+@pytest.mark.parametrize("name", [name for name in list_presets() if name.startswith("failure-")])
+def test_a_preset_that_shows_a_failure_is_the_plain_gan_but_for_its_cause(name: str) -> None:
+    plain, failing = (override(Recipe(), load_preset(preset)) for preset in ("mlp-gan", name))
+    refuse_senseless(failing.resolved(0, labels_known=False))
+    assert failing.generator == plain.generator
+    assert failing.training.figure_every <= plain.training.figure_every <= 400, "two figures in two epochs"
+    of_generator = {term for term, settings in failing.objective.generator.items() if settings.weight}
+    causes = {
+        "failure-collapse": failing.training.steps > plain.training.steps,
+        "failure-vanishing": "minimax" in of_generator and "nonsaturating" not in of_generator,
+        "failure-no-convergence": len(failing.critic.layers) == 1,
+    }
+    assert causes[name]

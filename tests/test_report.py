@@ -207,7 +207,9 @@ def test_warnings_of_the_training_and_of_the_figures(tmp_path):
         "19,validation,horse,zebra,gabor,d,40,0.21,0.2,0.01,,,,",
         "19,validation,zebra,horse,gabor,d,40,0.1,0.2,0.01,,,,",
     ]
-    page = outline(write_report(make_run(tmp_path / "run", metrics=metrics, figures=figures)))
+    folder = make_run(tmp_path / "run", metrics=metrics, figures=figures)
+    folder.warnings.write_text("step 8: the critic is dead: it scores everything alike\n")
+    page = outline(write_report(folder))
     warnings = [attrs for attrs in page.all("p") if attrs.get("class") == "warning"]
     assert len(warnings) == 3
     assert "the critic is dead" in page.text
@@ -226,3 +228,23 @@ def test_six_directions_get_a_chart_a_target(tmp_path):
 def test_a_huge_grid_is_shrunk(tmp_path):
     Image.effect_noise((2 * LONGEST_SIDE, 100), 50).save(tmp_path / "wide.png")
     assert len(picture(tmp_path / "wide.png", "wide")) < 0.6 * (tmp_path / "wide.png").stat().st_size
+
+
+def test_a_run_that_generates_has_no_ceiling_but_kinds(tmp_path):
+    folder = make_run(tmp_path / "run", steps=400, finished=True)
+    head = "step,split,source,target,extractor,digest,pictures,kid,ceiling,floor,psnr_inside,rare,missing,spread"
+    rows = [f"{step},validation,noise,digits,d,d1,900,0.{step},,0.0021,,0.24,0.11,0.87" for step in (200, 400)]
+    folder.figures.write_text("\n".join([head, *rows]) + "\n")
+    folder.metrics.write_text("step,told_apart,gradient/generator\n25,0.75,3.5\n50,0.8,2.5\n")
+    page = outline(write_report(folder))
+    for figure in ("0.4000", "0.0021", "24%", "11%", "87%", "kinds too rare", "missing"):
+        assert figure in page.text, figure
+    assert "do nothing" not in page.text
+    charts = [svg["aria-label"] for svg in page.all("svg") if svg.get("role") == "img"]
+    assert charts == [
+        "KID to digits, lower is better",
+        "Kinds of real pictures that are not made, share",
+        "Pairs of real and generated that the critic tells apart",
+        "Norm of the generator's gradient",
+    ]
+    assert "real digits (floor)" in page.text

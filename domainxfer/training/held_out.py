@@ -2,7 +2,7 @@
 
 For each pair of domains the kernel distance of translated sources to real targets stands between a ceiling (untouched
 sources: doing nothing) and a floor (real training pictures of the target). Where the right answers are known, the
-figures against them are added.
+figures against them are added. Pictures made of noise have theirs in `generated.py`.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from torch import Tensor
 from domainxfer.datasets.batches import held_out_tensor, to_tensor
 from domainxfer.datasets.domain_data import DomainData, Pictures
 from domainxfer.draws import permutation
+from domainxfer.metrics.cells import CellFigures
 from domainxfer.metrics.extractors import Extractor, features_in_batches
 from domainxfer.metrics.kernel_distance import kernel_distance
 from domainxfer.metrics.truth import TruthFigure, truth_figure
@@ -39,15 +40,22 @@ class Direction:
     target: str
     distance: float
     """Translated sources against real targets."""
-    ceiling: float
-    """Untouched sources against real targets."""
+    ceiling: float | None
+    """Untouched sources against real targets; None for noise, which is no picture."""
     floor: float
     """Real training pictures of the target against held-out real targets."""
+    cells: CellFigures | None = None
+    """Which kinds of pictures are made of noise."""
 
     @property
-    def share(self) -> float:
+    def share(self) -> float | None:
         """What is left of do-nothing's distance: distance / ceiling."""
-        return self.distance / self.ceiling
+        return None if self.ceiling is None else self.distance / self.ceiling
+
+    @property
+    def rank(self) -> float:
+        """What the best model is chosen by, lower is better: the share, or without a ceiling the distance."""
+        return self.distance if self.share is None else self.share
 
 
 class HeldOut:
@@ -86,6 +94,11 @@ class HeldOut:
         self.ceilings = {
             (s, t): kernel_distance(self.real[s], self.real[t]) for s in domains for t in domains if s != t
         }
+
+    @property
+    def count(self) -> int:
+        """Pictures of the domain that has fewest."""
+        return min(map(len, self.pictures))
 
     def distances(self, model: Translates) -> list[Direction]:
         """The kernel distance of each ordered pair of domains; empty where one has fewer than `LEAST` pictures."""

@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -24,6 +24,7 @@ from domainxfer.models.precision import pays_bf16
 from domainxfer.recipe import Recipe, write_recipe
 from domainxfer.training import environment, samples
 from domainxfer.training.fine_tune import take_over
+from domainxfer.training.generated import CELL_COLUMNS, HeldOutGenerated, extractor_of
 from domainxfer.training.head_choice import BATCHES, choose_label_head
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.held_out import Direction, HeldOut
@@ -88,8 +89,8 @@ class Run:
         self.recipe, self.data, self.processes, self.folder, self.listener = recipe, data, processes, folder, listener
         refuse_senseless(recipe)
         self._refuse_uneven_shares()
-        if recipe.mode == "translate" and processes.is_main:
-            load_extractor(recipe.training.extractor)  # a misspelt one is refused before anything is written
+        if processes.is_main:
+            load_extractor(extractor_of(recipe))  # a misspelt one is refused before anything is written
         device, precision = processes.device, recipe.training.precision
         self.bf16 = precision == "bf16" or (precision == "auto" and pays_bf16(device))
         self.memory_format = torch.contiguous_format if recipe.training.channels_last == "no" else torch.channels_last
@@ -139,6 +140,7 @@ class Run:
                 continue
             self.step = restore(state, self.stepper, self.average)
             self.seconds, self.best = float(state["extra"]["seconds"]), state["extra"]["best"]
+            self.watch = Watch(**state["extra"].get("watch", {}))
             return
         raise DomainxferError(
             problems[0] if problems else f"{self.folder.checkpoints} holds no checkpoint; start the run anew"
@@ -252,6 +254,8 @@ class Run:
             "score/real",
             "score/fake",
             "score/spread",
+            "told_apart",
+            "gradient/generator",
             "change",
             "learning_rate",
             "pictures_per_second",
@@ -260,23 +264,33 @@ class Run:
         self._log_book = LogBook(folder.metrics, names + extra, self.step)
         columns = ["split", "source", "target", "extractor", "digest", "pictures", "kid", "ceiling", "floor"]
         truth = ["psnr_inside", "psnr_inside_nothing", "change_outside", "change_inside"]
+        cells = list(CELL_COLUMNS) if self.recipe.mode == "generate" else []
         # The figures of the last step belong to the end of the run, which a resumed one reaches anew.
-        self._figure_book = LogBook(folder.figures, columns + truth, min(self.step, self.recipe.training.steps - 1))
+        measured = min(self.step, self.recipe.training.steps - 1)
+        self._figure_book = LogBook(folder.figures, columns + truth + cells, measured)
+        self._write_warnings(folder)
         write_text(folder.recipe, write_recipe(self.recipe))
         if self.step == 0:
             environment.write(folder.environment, self.processes, self.bf16, self.memory_format, self.data)
-        if self.recipe.mode == "translate":
-            size, seed = self.recipe.data.size, self.recipe.training.seed
-            extractor = load_extractor(self.recipe.training.extractor)
-            self._held_out: HeldOut | None = HeldOut(self.data, size, extractor, "validation", seed)
-            self._samples: Any = samples.TranslationSamples(self.data, size, seed)
-        else:
-            self._held_out, self._samples = None, samples.of_noise(self.model(), self.data, self.recipe.training.seed)
+        self._held_out = self._judging("validation")
+        size, seed = self.recipe.data.size, self.recipe.training.seed
+        self._samples: Any = (
+            samples.TranslationSamples(self.data, size, seed)
+            if self.recipe.mode == "translate"
+            else samples.of_noise(self.model(), self.data, seed)
+        )
         if self.step == 0:
             self._sample()
 
+    def _judging(self, split: str) -> HeldOut | HeldOutGenerated:
+        size, seed = self.recipe.data.size, self.recipe.training.seed
+        extractor = load_extractor(extractor_of(self.recipe))
+        if self.recipe.mode == "translate":
+            return HeldOut(self.data, size, extractor, split, seed)
+        return HeldOutGenerated(self.data, size, extractor, split, seed, self.recipe.generator.channels)
+
     def _log(self, sums: dict[str, list[Tensor]]) -> None:
-        row = {name: float(self.processes.mean(torch.stack(values).mean())) for name, values in sums.items()}
+        row = {name: float(self.processes.mean(_mean(name, torch.stack(values)))) for name, values in sums.items()}
         sums.clear()
         warnings = self.watch.look(self.step, row)
         if not self.processes.is_main:
@@ -287,9 +301,19 @@ class Run:
         row["seconds"] = self.seconds + self._pace.total
         if self.folder is not None:
             self._log_book.add(self.step, **row)
+        self._warn(warnings)
+        self.listener.row(self.step, {**row, "seconds_left": (self.recipe.training.steps - self.step) / speed})
+
+    def _warn(self, warnings: list[str]) -> None:
         for warning in warnings:
             self.listener.say(warning)
-        self.listener.row(self.step, {**row, "seconds_left": (self.recipe.training.steps - self.step) / speed})
+        if warnings and self.folder is not None:
+            self._write_warnings(self.folder)
+
+    def _write_warnings(self, folder: RunFolder) -> None:
+        """The file says what the watch has said, and what a resumed run has not said yet is gone from it."""
+        if self.watch.said or folder.warnings.exists():
+            write_text(folder.warnings, "".join(f"{line}\n" for line in self.watch.said.values()))
 
     def _sample(self) -> None:
         if self.processes.is_main and self.folder is not None:
@@ -298,17 +322,23 @@ class Run:
 
     def _figure(self) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
         self._measured_at = self.step
-        if not self.processes.is_main or self.folder is None or self._held_out is None:
+        if not self.processes.is_main or self.folder is None:
             return [], {}
         found = self._measure(self._held_out)
         if found[0]:
-            mean = sum(d.share for d in found[0]) / len(found[0])
+            mean = sum(d.rank for d in found[0]) / len(found[0])
             if self.best is None or mean < self.best:
                 self.best = mean
                 self.model(finished=False).save(self.folder.best)
+        for d in found[0]:
+            if d.cells is not None and self.stepper.terms["generator"]:
+                judge = self._held_out.extractor.digest
+                self._warn(self.watch.look_at_figure(self.step, judge, d.distance, d.cells))
         return found
 
-    def _measure(self, held_out: HeldOut) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
+    def _measure(
+        self, held_out: HeldOut | HeldOutGenerated
+    ) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
         assert self.folder is not None
         model = self.model()
         directions, truth = held_out.distances(model), held_out.against_truth(model)
@@ -318,8 +348,8 @@ class Run:
             if (source, target) in of:
                 d = of[source, target]
                 row |= {"extractor": held_out.extractor.name, "digest": held_out.extractor.digest}
-                row |= {"pictures": min(map(len, held_out.pictures)), "kid": d.distance}
-                row |= {"ceiling": d.ceiling, "floor": d.floor}
+                row |= {"pictures": held_out.count, "kid": d.distance, "ceiling": d.ceiling, "floor": d.floor}
+                row |= {} if d.cells is None else {name: getattr(d.cells, name) for name in CELL_COLUMNS}
             if (source, target) in truth:
                 row |= vars(truth[source, target])
             self._figure_book.add(self.step, **row)
@@ -331,7 +361,7 @@ class Run:
             return
         if not all(bool(p.isfinite().all()) for p in self.stepper.generator.parameters()):
             raise NotANumber(f"a weight of the generator is no longer finite at step {self.step}")
-        extra = {"seconds": self.seconds + self._pace.total, "best": self.best}
+        extra = {"seconds": self.seconds + self._pace.total, "best": self.best, "watch": asdict(self.watch)}
         keep = self.recipe.training.keep
         save_checkpoint(self.folder.checkpoints, self.stepper, self.average, self.step, extra, keep)
         self.model(finished=finished).save(self.folder.model, model_card(self.recipe, self.data, self.step))
@@ -345,10 +375,8 @@ class Run:
                 self._sample()
                 if self._measured_at != self.step:  # the time was up right after a figure
                     directions, truth = self._figure()
-                if self._held_out is not None and all(len(pictures) for pictures in self.data.test):
-                    seed = self.recipe.training.seed
-                    test = HeldOut(self.data, self.recipe.data.size, self._held_out.extractor, "test", seed)
-                    directions, truth = self._measure(test)
+                if all(len(pictures) for pictures in self.data.test):
+                    directions, truth = self._measure(self._judging("test"))
         self.processes.wait()
         return Outcome(self.step, finished, directions, truth)
 
@@ -373,6 +401,13 @@ class _Pace:
     @property
     def total(self) -> float:
         return time.monotonic() - self.began
+
+
+def _mean(name: str, values: Tensor) -> Tensor:
+    """Of a row's steps. Norms of gradients span orders of magnitude: their mean is the geometric one, or the largest
+    would speak for all.
+    """
+    return values.clamp_min(1e-30).log().mean().exp() if name.startswith("gradient/") else values.mean()
 
 
 def batches_on(source, device: torch.device, memory_format: torch.memory_format):  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
 """The folder of a run: what lies where, never overwritten, and which one is the latest.
 
-runs/NAME/     recipe.yaml  environment.json  metrics.csv  figures.csv  report.html
+runs/NAME/     recipe.yaml  environment.json  metrics.csv  figures.csv  warnings.txt  report.html
                samples/  checkpoints/  model/  best/
 runs/latest    points to the newest run
 """
@@ -39,6 +39,11 @@ class RunFolder:
     def figures(self) -> Path:
         """Held-out figures, a row a direction each time."""
         return self.path / "figures.csv"
+
+    @property
+    def warnings(self) -> Path:
+        """What training warned of, a line each; not there while there is nothing."""
+        return self.path / "warnings.txt"
 
     @property
     def samples(self) -> Path:

@@ -130,7 +130,7 @@ class Stepper:
         if p.recipe.generator.code_size:
             p.own_code = scope["real_code"].detach().clamp(-1, 1)  # already here: spares the pass a forward
         total = self._total("critic", scope, step, parts)
-        self._update(("critic",), total)
+        self._update(("critic",), total, parts)
         if scope.made("real_patches", "fake_patches"):
             real, fake = scope["real_patches"], scope["fake_patches"]
             with torch.no_grad():
@@ -138,6 +138,7 @@ class Stepper:
                 parts["score/fake"] = torch.stack([s.mean() for s in fake]).mean()
                 both = [torch.cat(pair) for pair in zip(real, fake, strict=True)]
                 parts["score/spread"] = torch.stack([s.std() for s in both]).mean()
+                parts["told_apart"] = _told_apart(real, fake)
 
     def _generator_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
         self._freeze_critic()
@@ -151,14 +152,14 @@ class Stepper:
         together = bool(self.terms["info"]) and not self.info_apart
         if together:
             total = total + self._total("info", scope, step, parts)
-        self._update(("generator", "critic") if together else ("generator",), total)
+        self._update(("generator", "critic") if together else ("generator",), total, parts)
         if self.recipe.mode == "translate" and scope.made("x_fake"):
             parts["change"] = (p.x_fake.detach() - p.batch.x_source).abs().mean()
 
     def _info_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
         self._freeze_critic()
         scope = self._scope(p, lambda: p.x_fake, lambda: None, "fake")
-        self._update(("info",), self._total("info", scope, step, parts))
+        self._update(("info",), self._total("info", scope, step, parts), parts)
 
     # --- their parts -------------------------------------------------------------------------------------------------
 
@@ -224,7 +225,7 @@ class Stepper:
         for parameter in self.critic.info_parameters(label=self.fakes_teach_labels):
             parameter.requires_grad_(True)
 
-    def _update(self, players: tuple[str, ...], total: Tensor) -> None:
+    def _update(self, players: tuple[str, ...], total: Tensor, parts: dict[str, Tensor]) -> None:
         if not total.requires_grad:
             return  # every term of the phase is at weight 0
         networks: list[nn.Module] = [self.generator, self.critic]
@@ -232,10 +233,12 @@ class Stepper:
             network.zero_grad(set_to_none=True)
         total.backward()
         for network in networks:
-            parameters = list(network.parameters())
-            self.processes.average_gradients(parameters)
-            if self.recipe.optimizer.clip is not None:
-                nn.utils.clip_grad_norm_(parameters, self.recipe.optimizer.clip)
+            self.processes.average_gradients(list(network.parameters()))
+        if "generator" in players:
+            parts["gradient/generator"] = _gradient_norm(self.generator)
+        if self.recipe.optimizer.clip is not None:
+            for network in networks:
+                nn.utils.clip_grad_norm_(network.parameters(), self.recipe.optimizer.clip)
         for player in players:
             self.optimizers[player].step()
         limit = self.recipe.optimizer.clip_weights
@@ -257,6 +260,20 @@ def places_of_critic(recipe: Recipe) -> list[int] | None:
     if size is None or size == batch:
         return None
     return balanced_part(batch, size, recipe.critic.labels if recipe.critic.patch_labels else 0)
+
+
+def _told_apart(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Share of all pairs of a real and a fake picture in which the real one scores higher: .5 is chance, 1 a perfect
+    critic. A picture's score is the mean of its patches and views (each view (B, P)).
+    """
+    r, f = (torch.stack([view.mean(1) for view in views]).mean(0) for views in (real, fake))
+    return (r[:, None] - f).sign().mean() / 2 + 0.5
+
+
+def _gradient_norm(network: nn.Module) -> Tensor:
+    """Of all parameters together, before any clipping."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    return torch.stack(torch._foreach_norm(gradients)).norm() if gradients else torch.zeros(())
 
 
 def _optimizer(parameters: Iterable[nn.Parameter], rate: float, settings: OptimizerSettings) -> torch.optim.Optimizer:

@@ -15,7 +15,7 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe
 from domainxfer.training import run as module
-from domainxfer.training.health import NotANumber
+from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.logbook import read_log
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Listener, Outcome, Run
@@ -260,6 +260,88 @@ def test_a_misspelt_extractor_is_refused_before_anything_is_written(
     with pytest.raises(UsageError, match="gabor"):
         new_run(tiny_data(), {"extractor": "gabour"})
     assert not folder.path.exists()
+
+
+def unlabelled_data() -> DomainData:
+    """Enough pictures for cells, of four brightnesses."""
+    numbers = np.random.default_rng(0)
+
+    def part(count: int) -> tuple[PictureArray]:
+        levels = numbers.integers(0, 4, (count, 1, 1, 1)) * 60
+        return (PictureArray((levels + numbers.integers(0, 20, (count, 32, 32, 3))).astype(np.uint8)),)
+
+    return DomainData("lights", (), train=part(110), validation=part(105), test=part(100))
+
+
+@pytest.fixture
+def new_generation(tiny_recipe: Callable[..., Recipe], folder: RunFolder) -> Callable[..., Run]:
+    """`new_generation(training, listener)`: a run that makes pictures of noise, without labels."""
+
+    def make(training: dict[str, Any] | None = None, listener: Listener | None = None) -> Run:
+        settings = {"mode": "generate", "training": {"precision": "fp32", **OFTEN, **(training or {})}}
+        recipe = tiny_recipe(settings, labels=0, labels_known=False)
+        return Run(recipe, unlabelled_data(), Processes(cpu=True), folder, listener or Listener())
+
+    return make
+
+
+def test_generated_pictures_are_held_against_the_validation_pictures(
+    new_generation: Callable[..., Run], folder: RunFolder
+) -> None:
+    told: list[int] = []
+    outcome = new_generation(listener=Listener(figures=lambda step, directions, truth: told.append(step))).train()
+    rows = read_log(folder.figures)
+    assert [(row["step"], row["split"]) for row in rows] == [
+        ("2", "validation"),
+        ("4", "validation"),
+        ("5", "validation"),
+        ("5", "test"),
+    ]
+    assert told == [2, 4, 5, 5]
+    assert {(row["source"], row["target"], row["ceiling"]) for row in rows} == {("noise", "lights", "")}
+    assert [row["pictures"] for row in rows] == ["105"] * 3 + ["100"]
+    assert all(abs(float(row["floor"])) < float(row["kid"]) for row in rows)
+    assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("rare", "covered", "missing"))
+    assert outcome.directions[0].distance == pytest.approx(float(rows[-1]["kid"]), rel=1e-4)
+    best = min(rows[:3], key=lambda row: float(row["kid"]))
+    assert NetworkModel.load(folder.best).config.steps == int(best["step"])
+    assert {"told_apart", "gradient/generator"} <= set(read_log(folder.metrics)[0])
+
+
+def test_warnings_are_said_once_listed_and_kept_over_a_resume(
+    new_generation: Callable[..., Run], folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def always(self: Watch, step: int, *figure: Any) -> list[str]:
+        return self._due(step, "trouble", "trouble", True, 2)
+
+    monkeypatch.setattr(Watch, "look_at_figure", always)
+    said: list[str] = []
+    new_generation({"steps": 3}, Listener(say=said.append)).train()
+    assert said == ["step 3: trouble"], "of the figure of the end, which a resumed run reaches anew"
+    assert folder.warnings.read_text() == "step 3: trouble\n"
+    more = new_generation({"steps": 8}, Listener(say=said.append))
+    more.resume()
+    more.train()
+    assert said[1:] == ["step 4: trouble"], "once, and when an uninterrupted run says it"
+    assert folder.warnings.read_text() == "step 4: trouble\n"
+    again = new_generation({"steps": 10}, Listener(say=said.append))
+    again.resume()
+    assert again.watch.said == {"trouble": "step 4: trouble"}
+    again.train()
+    assert len(said) == 2
+    assert folder.warnings.read_text() == "step 4: trouble\n"
+
+
+def test_a_row_has_the_geometric_mean_of_gradients_and_the_mean_of_all_else() -> None:
+    values = torch.tensor([1e-6, 1e-6, 1e-6, 1e2])
+    assert float(module._mean("gradient/generator", values)) == pytest.approx(1e-4)
+    assert float(module._mean("generator/minimax", values)) == pytest.approx(25)
+    assert 0 <= float(module._mean("gradient/generator", torch.zeros(3))) < 1e-20
+
+
+def test_without_troubles_there_is_no_list_of_them(new_generation: Callable[..., Run], folder: RunFolder) -> None:
+    new_generation({"steps": 1}).train()
+    assert not folder.warnings.exists()
 
 
 @pytest.mark.parametrize(("precision", "bf16"), [("fp32", False), ("bf16", True)])

@@ -18,7 +18,7 @@ from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.recipe import Objective, Recipe
 from domainxfer.training.passes import Pass
-from domainxfer.training.step import Stepper
+from domainxfer.training.step import Stepper, _told_apart
 from domainxfer.training.terms import TERMS
 
 MakeRecipe = Callable[..., Recipe]
@@ -807,3 +807,38 @@ def test_noise_on_the_heads_is_new_in_each_step(tiny_recipe, new_stepper, some_b
     assert seen[0].abs().min() > 0
     assert not torch.equal(seen[0], seen[1])
     assert torch.equal(seen[1], seen[2])
+
+
+# --- what tells health ------------------------------------------------------------------------------------------------
+
+
+def test_told_apart_counts_pairs_of_pictures() -> None:
+    real = (torch.tensor([[1.0, 3.0], [0.0, 0.0], [5.0, 5.0]]), torch.tensor([[2.0], [2.0], [2.0]]))
+    fake = (torch.tensor([[0.0, 0.0], [9.0, 9.0]]), torch.tensor([[2.0], [2.0]]))
+    assert float(_told_apart(real, fake)) == pytest.approx((1 + 0.5 + 1) / 6), "a tie is half told apart"
+    assert float(_told_apart(fake, real)) == pytest.approx(1 - 2.5 / 6)
+
+
+@pytest.mark.parametrize("clip", [None, 1e-3])
+def test_the_norm_of_the_generators_gradient_is_logged_as_it_was_before_clipping(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, clip: float | None
+) -> None:
+    recipe = tiny_recipe({**only(critic={"hinge": 1}, generator={"hinge": 1}), "optimizer": {"clip": clip}})
+    stepper = new_stepper(recipe)
+    seen: list[float] = []
+    optimizer = stepper.optimizers["generator"]
+    step = optimizer.step
+
+    def look(*arguments: Any) -> Any:
+        norms = [p.grad.double().square().sum() for p in stepper.generator.parameters() if p.grad is not None]
+        seen.append(float(sum(norms)) ** 0.5)
+        return step(*arguments)
+
+    optimizer.step = look  # type: ignore[method-assign]
+    parts = stepper(some_batches(recipe), 0)
+    if clip is None:
+        assert float(parts["gradient/generator"]) == pytest.approx(seen[0], rel=1e-5)
+    else:
+        assert float(parts["gradient/generator"]) > seen[0]
+        assert seen[0] == pytest.approx(clip, rel=1e-2)
+    assert 0 <= float(parts["told_apart"]) <= 1

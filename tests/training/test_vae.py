@@ -97,7 +97,7 @@ def test_the_step_is_that_of_the_paper(new_run: Runs, changes: dict[str, Any], l
     rebuilt = g(mean + (log_variance / 2).exp() * e, batch.y_real if labels else None)
     terms = reconstruction(rebuilt, batch.x_real), kl_to_normal(mean, log_variance)
     (terms[0] + 0.5 * terms[1]).backward()
-    assert set(parts) == {"generator/reconstruction", "generator/kl_to_normal"}
+    assert set(parts) == {"generator/reconstruction", "generator/kl_to_normal", "gradient/generator"}
     torch.testing.assert_close(parts["generator/reconstruction"], terms[0].detach())
     torch.testing.assert_close(parts["generator/kl_to_normal"], terms[1].detach())
     for (name, p), q in zip(run.stepper.generator.named_parameters(), g.parameters(), strict=True):
@@ -157,7 +157,7 @@ def test_a_run_that_asks_no_critic_has_none(new_run: Runs) -> None:
         run.stepper.critic(torch.zeros(1, 3, 16, 16))
     found = estimate(run)
     assert found.critic_parameters == 0
-    assert set(found.parts) == {"generator/reconstruction", "generator/kl_to_normal"}
+    assert set(found.parts) == {"generator/reconstruction", "generator/kl_to_normal", "gradient/generator"}
 
 
 def test_who_is_asked(tiny_recipe: MakeRecipe) -> None:

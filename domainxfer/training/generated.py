@@ -1,0 +1,118 @@
+"""Held-out figures of pictures made of noise: do they come closer to the real ones, and is every kind of them made?
+
+The kernel distance of generated pictures to held-out real ones stands above a floor (real training pictures in their
+place). There is no ceiling: noise is no picture that one could leave untouched. Labels, where the model has them, are
+asked for evenly, and where they are known the real pictures are as many of each. The noise is that of the sample grids:
+picture i of a figure is picture i of ``domainxfer generate`` with the run's seed.
+"""
+
+import torch
+from torch import Tensor
+
+from domainxfer.datasets.batches import held_out_tensor
+from domainxfer.datasets.domain_data import DomainData, Pictures
+from domainxfer.draws import per_position, permutation
+from domainxfer.metrics.cells import Cells
+from domainxfer.metrics.extractors import Extractor, features_in_batches
+from domainxfer.metrics.kernel_distance import kernel_distance
+from domainxfer.metrics.truth import TruthFigure
+from domainxfer.models.model import NetworkModel
+from domainxfer.recipe import Recipe
+from domainxfer.training.held_out import LEAST, MOST, Direction
+from domainxfer.training.samples import noise_of
+
+MOST_SMALL = 1000  # pictures that a figure looks at where the extractor takes small ones, a millisecond each
+SMALL = 32  # px
+CELL_COLUMNS = ("rare", "empty", "covered", "missing", "spread")  # of figures.csv: what they are, `CellFigures` says
+ENOUGH_FOR_CELLS = 100  # real pictures; of fewer too little is known to miss a kind
+CHUNK = 64
+
+
+class HeldOutGenerated:
+    """The held-out pictures of a split, and what generated ones are held against, computed once.
+
+    Args:
+        data: labelled or not; a single domain will do.
+        size: side of the pictures, px.
+        extractor: what judges.
+        split: "validation" for every choice, "test" once at the end.
+        seed: which pictures, where there are too many, and the noise.
+        channels: of the generated pictures; the real ones are brought to as many.
+    """
+
+    def __init__(
+        self,
+        data: DomainData,
+        size: int,
+        extractor: Extractor,
+        split: str = "validation",
+        seed: int = 0,
+        channels: int = 3,
+    ) -> None:
+        self.name, self.size, self.extractor, self.split = data.name, size, extractor, split
+        self.seed, self.channels = seed, channels
+        self.most = MOST_SMALL if extractor.size <= SMALL else MOST
+        self.real, self.train = (self._features_of(part) for part in (data.split(split), data.train))
+        self.enough = min(len(self.real), len(self.train)) >= LEAST
+        self.cells: Cells | None = None
+        if not self.enough:
+            return
+        self.floor = kernel_distance(self.train, self.real)
+        if min(len(self.real), len(self.train)) >= ENOUGH_FOR_CELLS:
+            self.cells = Cells(self.train.numpy(), self.real.numpy())
+
+    @property
+    def count(self) -> int:
+        """Real pictures that generated ones are compared with."""
+        return len(self.real)
+
+    def distances(self, model: NetworkModel) -> list[Direction]:
+        """The figure, from noise to this data; empty with fewer than `LEAST` real pictures."""
+        if not self.enough:
+            return []
+        features = self._features_of_generated(model)
+        cells = None if self.cells is None else self.cells.figures(features.numpy())
+        return [Direction("noise", self.name, kernel_distance(features, self.real), None, self.floor, cells)]
+
+    def against_truth(self, model: NetworkModel) -> dict[tuple[str, str], TruthFigure]:
+        """Noise has no right answer."""
+        return {}
+
+    def _features_of(self, domains: tuple[Pictures, ...]) -> Tensor:
+        """Features of real pictures (N, F): as many of each domain, `most` at most."""
+        each = min(self.most // len(domains), *map(len, domains))
+        parts = []
+        for pictures in domains:
+            chosen = sorted(permutation(len(pictures), self.seed, "held out")[:each].tolist())
+            for start in range(0, each, CHUNK):
+                x = held_out_tensor(pictures, self.size, chosen[start : start + CHUNK], self.channels)
+                parts.append(self._features(x))
+        return torch.cat(parts) if parts else torch.empty(0, 0)
+
+    def _features_of_generated(self, model: NetworkModel) -> Tensor:
+        """Features (N, F) of as many generated pictures as there are real training ones."""
+        settings, numbers = model.config.generator, list(range(len(self.train)))
+        noise = noise_of(model, self.seed, numbers)
+        code = per_position("symmetric", (settings.code_size,), self.seed, "code of figures", 0, numbers)
+        label = torch.tensor([number % settings.labels for number in numbers]) if settings.labels else None
+        parts = [
+            self._features(model.apply(noise[part], None if label is None else label[part], code[part]).float().cpu())
+            for part in torch.arange(len(numbers)).split(CHUNK)
+        ]
+        return torch.cat(parts)
+
+    def _features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, F); extractors take grey pictures as three equal channels."""
+        return features_in_batches(self.extractor, x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x)
+
+
+def extractor_of(recipe: Recipe) -> str:
+    """The name of what judges a run; where "auto" is left to choose, the digit network judges grey digits.
+
+    Not where labels are to be found: it was trained with labels, and none may have a part in any choice there.
+    """
+    chosen, grey_digits = recipe.training.extractor, recipe.card == "mnist" and recipe.generator.channels == 1
+    to_be_found = recipe.source.labels not in ("known", "none")
+    if chosen == "auto" and recipe.mode == "generate" and grey_digits and recipe.data.size <= 40 and not to_be_found:
+        return "digits"
+    return chosen
