@@ -385,3 +385,35 @@ def test_what_processes_cannot_share_evenly_is_refused(
     two = types.SimpleNamespace(count=2, is_main=True)
     with pytest.raises(DomainxferError, match=says):
         Run(recipe, tiny_data((7, 5, 6)[:labels]), two, None, Listener())  # type: ignore[arg-type]
+
+
+def test_a_run_goes_on_in_the_middle_of_reused_content_bit_for_bit(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData]
+) -> None:
+    """Two critic steps a step and content for four batches: stopped after three steps, its sources are of batch 4."""
+    changes: dict[str, Any] = {
+        "objective": {"critic_steps": 2, "reuse": 4, "critic_batch": 2},
+        "generator": {"heads": 2},
+        "critic": {"count": 2},
+    }
+    asked: list[None] = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) > 3
+
+    whole = new_run(tiny_data(), **changes)
+    whole.folder = None
+    whole.train()
+    assert new_run(tiny_data(), listener=Listener(stop=stop), **changes).train() == Outcome(3, False)
+    torch.rand(3)
+    more = new_run(tiny_data(), **changes)
+    more.resume()
+    more.train()
+    for one, other in (
+        (whole.stepper.generator, more.stepper.generator),
+        (whole.stepper.critic, more.stepper.critic),
+        (whole.average.network, more.average.network),
+    ):
+        expected = other.state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in one.state_dict().items())
