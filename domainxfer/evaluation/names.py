@@ -27,7 +27,7 @@ class FigureName:
 
     heading: str
     meaning: str
-    group: Literal["likeness", "change", "answer"]
+    group: Literal["likeness", "change", "answer", "code"]
     show: Callable[[float], str]
 
 
@@ -103,6 +103,20 @@ FIGURES: dict[str, FigureName] = {
     ),
     "truth_outside": FigureName(
         "change outside", "the same of what should be left alone; lower is better", "answer", _decimals(4)
+    ),
+    "code_pixels": FigureName(
+        "pixels",
+        "mean absolute difference of the outputs with this value of the code at -1 and at 1, all others 0, range "
+        "[0, 1]",
+        "code",
+        _decimals(4),
+    ),
+    "code_pixels_share": FigureName(
+        "pixels, share", "the same as a share of the pixel change that the translation itself makes", "code", _percent
+    ),
+    "code_features": FigureName("features", "1 - cosine of the features of these two outputs", "code", _decimals(4)),
+    "code_features_share": FigureName(
+        "features, share", "the same as a share of that of source and output", "code", _percent
     ),
 }
 

@@ -54,6 +54,16 @@ class DirectionFigures(_Frozen):
     figures: dict[str, Figure]
 
 
+class CodeFigures(_Frozen):
+    """What one value of a model's code does, from -1 to 1 with all others 0."""
+
+    place: int
+    """Which value, counted from 1."""
+    directions: tuple[DirectionFigures, ...]
+    mean: dict[str, Figure]
+    """Over the directions."""
+
+
 class Judged(_Frozen):
     """What was found about one model, or about folders of pictures."""
 
@@ -68,6 +78,8 @@ class Judged(_Frozen):
     directions: tuple[DirectionFigures, ...]
     mean: dict[str, Figure]
     """Over the directions."""
+    codes: tuple[CodeFigures, ...] = ()
+    """For each value of the code; empty for a model without one, and for folders."""
 
     def figure(self, source: str, target: str, name: str) -> Figure:
         """One figure of one direction.

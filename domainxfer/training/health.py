@@ -16,6 +16,7 @@ class Watch:
 
     - a dead critic: its scores hardly differ over real and fake patches, so it teaches nothing
     - a generator that changes nothing: x_fake is x_source
+    - a code without effect: from one of its ends to the other pictures hardly move
     """
 
     patience: int = 8
@@ -37,6 +38,8 @@ class Watch:
             "the generator changes nothing: its output is its input. Lower objective.generator.identity and cycle": (
                 row.get("change", 1.0) < 2e-3
             ),
+            "the code hardly matters: it moves pictures by less than a tenth of what the translation does. Add or "
+            "raise objective.generator.code_diversity": row.get("code_response", 1.0) < 0.1 * row.get("change", 0.0),
         }
         due = []
         for warning, there in signs.items():

@@ -37,6 +37,8 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield "objective.generator: beside the energies of ebgan only objective.generator.ebgan has a meaning"
     if "ebgan" in of_generator and "ebgan" not in of_critic:
         yield "objective.generator.ebgan lowers an energy: it needs objective.critic.ebgan and critic.energy"
+    if "code_diversity" in of_generator and not recipe.generator.code_size:
+        yield "objective.generator.code_diversity: there is no code; set generator.code_size=1, or leave it out"
     if "wasserstein" in of_critic:
         bounded = recipe.optimizer.clip_weights is not None or recipe.critic.norm == "spectral" or penalties
         if not bounded:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from domainxfer.datasets.batches import Batch
 from domainxfer.errors import UsageError
+from domainxfer.metrics.code_response import both_ends
 from domainxfer.models.critic import View
 from domainxfer.models.networks import AnyCritic, AnyGenerator
 from domainxfer.recipe import OptimizerSettings, Recipe
@@ -83,6 +84,19 @@ class Stepper:
         if self.info_apart:
             self._info_phase(self._pass(batches[-1], "info"), step, parts)
         return parts
+
+    @torch.no_grad()
+    def code_response(self, batch: Batch) -> Tensor:
+        """Mean absolute change, in the range [-1, 1], of the fakes of a batch from -1 to 1 of a value of the code.
+
+        The mean over the values of the code; all but the one are 0. The code of the generator must not be empty.
+        """
+        p, training = self._pass(batch), self.generator.training
+        self.generator.eval()  # fakes for this figure leave no mark in a BatchNorm
+        ends = both_ends(lambda code: p.with_code(code.to(p.device).expand(len(batch.x_real), -1)), p.code.shape[1])
+        change = torch.stack([(high - low).abs().mean() for low, high in ends]).mean()
+        self.generator.train(training)
+        return change
 
     def _refuse_what_no_pass_has(self) -> None:
         apart = self.recipe.optimizer.info_lr is not None
@@ -173,6 +187,7 @@ class Stepper:
                 "code": lambda: p.code,
                 "noise": lambda: p.noise,
                 "x_fake": x_fake,
+                "x_other": lambda: p.x_other,
                 "x_same": lambda: p.x_same,
                 "x_cycle": lambda: p.x_cycle,
                 "fake_encodings": lambda: p.encodings(scope["x_fake"]),

@@ -31,6 +31,7 @@ def test_the_default_and_all_presets_are_sensible(preset: str | None) -> None:
         ({"critic": {"layers": BATCH_NORM}}, "depend on the other pictures"),
         ({"objective": {"critic": {"ebgan": {"margin": 1.0}}}}, "belong together"),
         ({"objective": {"generator": {"ebgan": 1}}}, "it needs objective.critic.ebgan"),
+        ({"objective": {"generator": {"code_diversity": 1}}}, "there is no code"),
         ({"objective": WASSERSTEIN}, "nothing bounds the critic's slope"),
         (
             {"objective": {"critic": {"wasserstein": 1, "gradient_penalty": 1}, "generator": {"nonsaturating": 1}}},
