@@ -14,7 +14,7 @@ from rich.console import Console
 from domainxfer.cli import main
 from domainxfer.cli_evaluate import head, show
 from domainxfer.evaluation.names import FIGURES
-from domainxfer.evaluation.result import DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
+from domainxfer.evaluation.result import CodeFigures, DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
 
 
 def evaluation(**more: object) -> Evaluation:
@@ -94,6 +94,35 @@ def test_a_baseline_stands_below() -> None:
     assert rows(text, "baseline")[0] == "baseline 0.1204 181"
     assert rows(text, "difference")[0] == "difference of the means -0.0100"
     assert "-0.0200 to 0.0010" in text
+
+
+def coded(*values: float) -> Judged:
+    """A model with as many values in its code, each with its response."""
+    codes = []
+    for place, value in enumerate(values, start=1):
+        figures = {"code_pixels": Figure(value=value, low=value / 2), "code_pixels_share": Figure(value=10 * value)}
+        directions = [
+            DirectionFigures(source=s, target=t, outputs=107, reals=133, figures=figures)
+            for s, t in (("horse", "zebra"), ("zebra", "horse"))
+        ]
+        codes.append(CodeFigures(place=place, directions=tuple(directions), mean=figures))
+    return evaluation().judged.model_copy(update={"codes": tuple(codes)})
+
+
+def test_each_value_of_the_code_has_a_table() -> None:
+    text = printed(evaluation(judged=coded(0.0312, 0.004)))
+    assert rows(text, "Does value") == ["Does value 1 of the code matter?", "Does value 2 of the code matter?"]
+    assert rows(text, "horse > zebra outputs")[-2:] == [
+        "horse > zebra outputs 0.0312 31 %",
+        "horse > zebra outputs 0.0040 4 %",
+    ]
+    assert rows(text, "mean of 2 outputs")[-1] == "mean of 2 outputs 0.0040 4 %"
+    assert " ".join(text.split()).count(FIGURES["code_pixels"].meaning) == 1
+    assert FIGURES["code_features"].meaning not in text
+    one = printed(evaluation(judged=coded(0.0312), baseline=coded(0.001)))
+    assert rows(one, "Does the code matter?")
+    assert rows(one, "baseline")[-1] == "baseline 0.0010 1 %"
+    assert "of the code matter" not in printed(evaluation(baseline=coded(0.001)))
 
 
 def test_fid_is_what_inception_measures_only() -> None:

@@ -22,7 +22,7 @@ def code_l1(fake_code: Tensor, code: Tensor) -> Tensor:
     return F.l1_loss(fake_code, code)
 
 
-def code_diversity(x_fake: Tensor, x_other: Tensor, *, ceiling: float = 0.1) -> Tensor:
+def code_diversity(x_fake: Tensor, x_other: Tensor, *, ceiling: float = 0.05) -> Tensor:
     """E max(0, ceiling - d(x, x')), d the mean absolute difference: the code must change the picture.
 
     The diversity term of DSGAN (Yang et al. 2019), E min(d / |c - c'|, ceiling) to be maximised, with codes that are 1
