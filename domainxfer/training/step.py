@@ -87,9 +87,9 @@ class Stepper:
 
     @torch.no_grad()
     def code_response(self, batch: Batch) -> Tensor:
-        """Mean absolute change, in the range [-1, 1], of the fakes of a batch from -1 to 1 of a value of the code.
+        """Mean absolute change of a batch's fakes, pictures in [-1, 1], from -1 to 1 of one value of the code.
 
-        The mean over the values of the code; all but the one are 0. The code of the generator must not be empty.
+        The others are 0; the mean over the values of the code, of which the generator must have one or more.
         """
         p, training = self._pass(batch), self.generator.training
         self.generator.eval()  # fakes for this figure leave no mark in a BatchNorm
