@@ -164,6 +164,10 @@ def translate(
         str | None, typer.Option(help="Variation within the domain: numbers in [-1, 1], e.g. 0.5,-1.")
     ] = None,
     like: Annotated[Path | None, typer.Option(help="Take the variation from this picture.")] = None,
+    sweep_code: Annotated[
+        bool, typer.Option("--sweep-code", help="A sheet of what each value of the code does, from -1 to 1.")
+    ] = False,
+    steps: Annotated[int | None, typer.Option(help="Rows of a sweep. [default: 9]")] = None,
     mask: Annotated[Path | None, typer.Option(help="Picture: white is changed, black is left.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Scale (shorter side, px) at which to translate.")] = None,
     tiles: Annotated[bool, typer.Option("--tiles", help="Translate large pictures at native size, in tiles.")] = False,
@@ -185,6 +189,8 @@ def translate(
             recursive=recursive,
             mask=mask,
             like=like,
+            sweep_code=sweep_code,
+            steps=steps,
             strength=strength,
             code=_numbers(code),
             size=size,

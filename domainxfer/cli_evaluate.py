@@ -9,7 +9,7 @@ from rich.table import Table
 from domainxfer.cli_console import wide_console
 from domainxfer.evaluation.evaluate import evaluate
 from domainxfer.evaluation.names import FIGURES, heading
-from domainxfer.evaluation.result import DirectionFigures, Evaluation, Figure
+from domainxfer.evaluation.result import CodeFigures, DirectionFigures, Evaluation, Figure, Judged
 
 TITLES = {
     "likeness": "Are the outputs like real pictures of the target?",
@@ -18,6 +18,9 @@ TITLES = {
     "variety": "Is everything made, and nothing copied?",
     "mazes": "Are they mazes?",
 }
+
+Tabled = Judged | CodeFigures
+"""What has figures of directions, and their means."""
 
 
 def evaluate_command(what: str, against: str | None, **options: Any) -> int:
@@ -33,16 +36,17 @@ def show(found: Evaluation, console: Console) -> None:
     for line in head(found):
         console.print(line, markup=False, soft_wrap=True)
     for group, title in TITLES.items():
-        names = [name for name, known in FIGURES.items() if known.group == group and _occurs(found, name)]
+        names = _names(found.judged, group)
         if names:
-            console.print()
-            console.print(_table(found, title, names))
-            for name in names:
-                meaning = f"{heading(name, found.instrument.extractor)}: {FIGURES[name].meaning}"
-                console.print(meaning, style="dim", markup=False)
+            table = _table(title, names, found, found.judged, found.baseline)
+            if found.difference:
+                table.add_row("difference", "of the means", *_cells(names, found.difference, "value"))
+                table.add_row("", "95 %", *_cells(names, found.difference, "interval"))
+            _explained(table, names, found, console)
     if found.judged.classes:
         console.print()
         console.print(_class_table(found))
+    _show_codes(found, console)
     console.print()
     for note in found.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
@@ -69,22 +73,29 @@ def head(found: Evaluation) -> list[str]:
     return lines
 
 
-def _table(found: Evaluation, title: str, names: list[str]) -> Table:
+def _show_codes(found: Evaluation, console: Console) -> None:
+    """A table for each value of the code, and once what its columns mean."""
+    of_baseline = {one.place: one for one in found.baseline.codes} if found.baseline else {}
+    for one in found.judged.codes:
+        names = _names(one, "code")
+        title = "Does the code matter?"
+        if len(found.judged.codes) > 1:
+            title = f"Does value {one.place} of the code matter?"
+        table = _table(title, names, found, one, of_baseline.get(one.place))
+        _explained(table, names if one is found.judged.codes[-1] else [], found, console)
+
+
+def _table(title: str, names: list[str], found: Evaluation, judged: Tabled, baseline: Tabled | None) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     table.add_column("")
     for name in names:
         table.add_column(heading(name, found.instrument.extractor), justify="right")
-    judged = found.judged.directions
-    for number, direction in enumerate(judged):
-        other = found.baseline.directions[number].figures if found.baseline else None
+    for number, direction in enumerate(judged.directions):
+        other = baseline.directions[number].figures if baseline else None
         _rows(table, _direction(direction), direction.figures, other, names)
-    if len(judged) > 1:
-        other = found.baseline.mean if found.baseline else None
-        _rows(table, f"mean of {len(judged)}", found.judged.mean, other, names)
-    if found.difference:
-        table.add_row("difference", "of the means", *_cells(names, found.difference, "value"))
-        table.add_row("", "95 %", *_cells(names, found.difference, "interval"))
+    if len(judged.directions) > 1:
+        _rows(table, f"mean of {len(judged.directions)}", judged.mean, baseline.mean if baseline else None, names)
     return table
 
 
@@ -101,6 +112,15 @@ def _class_table(found: Evaluation) -> Table:
         if counts:
             table.add_row(label, *(f"{100 * count / sum(counts.values()):.1f} %" for count in counts.values()))
     return table
+
+
+def _explained(table: Table, names: list[str], found: Evaluation, console: Console) -> None:
+    """Print a table, and below it what these of its columns mean."""
+    console.print()
+    console.print(table)
+    for name in names:
+        meaning = f"{heading(name, found.instrument.extractor)}: {FIGURES[name].meaning}"
+        console.print(meaning, style="dim", markup=False)
 
 
 def _rows(
@@ -136,5 +156,7 @@ def _direction(direction: DirectionFigures) -> str:
     return escape(f"{direction.source} > {direction.target}")
 
 
-def _occurs(found: Evaluation, name: str) -> bool:
-    return any(name in direction.figures for direction in found.judged.directions)
+def _names(judged: Tabled, group: str) -> list[str]:
+    """The figures of a group that occur."""
+    occurring = {name for direction in judged.directions for name in direction.figures}
+    return [name for name, known in FIGURES.items() if known.group == group and name in occurring]

@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from domainxfer.api import find_model
+from domainxfer.errors import UsageError
+from domainxfer.latent import SWEEP_STEPS
 from domainxfer.pictures import open_picture
 from domainxfer.translate_files import FileResult, translate_files
 
@@ -20,9 +22,13 @@ def translate_command(
     *,
     mask: Path | None,
     like: Path | None,
+    sweep_code: bool,
+    steps: int | None,
     **options: Any,
 ) -> int:
     """Translate, print a line a picture; 0 if all went well, 1 if any failed or was left as it was."""
+    if steps is not None and not sweep_code:
+        raise UsageError("--steps belongs to --sweep-code; leave it out")
     console = Console(stderr=True, highlight=False)  # standard output may carry the picture
 
     def say(text: str) -> None:
@@ -47,6 +53,7 @@ def translate_command(
         on_result=show,
         mask=open_picture(mask) if mask else None,
         like=open_picture(like) if like else None,
+        sweep_steps=(SWEEP_STEPS if steps is None else steps) if sweep_code else None,
         **options,
     )
     if report.own:

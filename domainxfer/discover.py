@@ -3,6 +3,7 @@
     RUN/discovered/ labels.csv       split, picture, label, confidence, and the truth where there is one
                     label_03.png     the pictures that the critic is surest of
                     generated.png    what the generator makes for each label
+                    sweep_0.png      the same of one noise vector, over the first value of the code; and so on
                     figures.json     counts; accuracy, purity, NMI, ARI and the table of counts, where there is a truth
 
 The labels are those of the critic's label head. The truth judges; it takes no part in training or in any choice.
@@ -23,6 +24,8 @@ from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import SPLITS, DomainData, Pictures
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.files import write_text
+from domainxfer.generate import PictureMaker
+from domainxfer.latent import SWEEP_STEPS
 from domainxfer.metrics.clustering import ClusteringFigures, clustering_figures, confusion
 from domainxfer.models.model import NetworkModel
 from domainxfer.training.samples import NoiseSamples, save_picture, titled_grid
@@ -116,6 +119,9 @@ def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int
         if sheet is not None:
             save_picture(sheet, folder / f"label_{label:02}.png")
     save_picture(NoiseSamples(model, seed).draw(model), folder / "generated.png")
+    for place in range(model.config.generator.code_size):
+        sweep = PictureMaker(model, seed=seed).code_sweep(SWEEP_STEPS, only=place)
+        save_picture(sweep, folder / f"sweep_{place}.png")
     return discovered
 
 

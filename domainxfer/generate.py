@@ -18,7 +18,7 @@ from torch import Tensor
 from domainxfer.draws import per_position
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import written_whole
-from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp
+from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp, code_sweep
 from domainxfer.models.model import NetworkModel
 from domainxfer.save_picture import write_picture
 from domainxfer.training.samples import noise_of, titled_grid
@@ -158,37 +158,32 @@ class PictureMaker:
         noise = torch.stack([a, b, added(a, b, False), good])
         return self._labels_below(noise, [str(first), str(second), "plain sum", "sum, scaled"])
 
-    def code_sweep(self, steps: int) -> Image.Image:
+    def code_sweep(self, steps: int, *, only: int | None = None) -> Image.Image:
         """A block of rows for each value of the code, from -1 above to 1 below, while the others stay as they are.
 
         A column for each label, all of picture 0's noise; else for each of the first eight noise vectors.
 
         Args:
             steps: rows of a block.
+            only: the block of this value alone, counted from 0.
 
         Raises:
             UsageError: the model has no code, or fewer than 2 steps.
         """
-        size = self.model.config.generator.code_size
-        if size == 0:
-            raise UsageError("this model has no code to sweep over: it was trained with generator.code_size 0")
-        if steps < 2:
-            raise UsageError(f"a sweep of {steps} steps does not reach from -1 to 1; take at least 2 (--steps)")
-        values = torch.linspace(-1, 1, steps)
-        code = (torch.zeros(size) if self.code is None else self.code).repeat(size, steps, 1)
-        for place in range(size):
-            code[place, :, place] = values
+        code = torch.zeros(self.model.config.generator.code_size) if self.code is None else self.code
+        rows = code_sweep(code, steps)
+        if only is not None:
+            rows = rows[only * steps : (only + 1) * steps]
         several = len(self.shown) > 1
         columns = self._shown_names() if several else [str(number) for number in range(SIDE)]
         noise = self.noise([0] * len(columns) if several else range(SIDE))
         labels = self.shown if several else self.shown * SIDE
-        rows = [f"code {place + 1}: {value:z.2g}" for place in range(size) for value in values.tolist()]
         return self._sheet(
             noise.repeat(len(rows), 1),
             labels * len(rows),
             columns,
-            rows,
-            code.flatten(0, 1).repeat_interleave(len(columns), dim=0),
+            [row.title for row in rows],
+            torch.stack([row.code for row in rows]).repeat_interleave(len(columns), dim=0),
         )
 
     # --- how ----------------------------------------------------------------------------------------------------------

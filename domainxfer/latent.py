@@ -1,4 +1,4 @@
-"""Ways between two noise vectors, and their sum, such that what comes out is noise again.
+"""Ways between two noise vectors, and their sum, such that what comes out is noise again; and sweeps over a code.
 
 N(0, 1) noise of many dimensions lies near a sphere of radius sqrt(Z): a straight line between two vectors leaves that
 shell (half-way its points are sqrt(2) too short), and their plain sum is sqrt(2) too long. A generator has seen
@@ -6,10 +6,15 @@ neither. Noise from U(-1, 1) lies in a cube, out of which a great circle leads. 
 and uniform again, so great circles and lengths are taken there: `as_normal` first, `as_uniform` last.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from domainxfer.errors import UsageError
+
+SWEEP_STEPS = 9
+"""Rows of a sweep, unless told otherwise."""
 
 _NEARLY = 1e-6  # sine of the angle below which two directions span no plane that could be trusted
 
@@ -56,6 +61,34 @@ def added(a: Tensor, b: Tensor, renormalised: bool) -> Tensor:
     if renormalised and total.norm() > 0:
         total = total * (a.double().norm() + b.double().norm()) / (2 * total.norm())
     return total.to(a.dtype)
+
+
+class SweptCode(NamedTuple):
+    """One row of a sweep over a code."""
+
+    title: str
+    """Which value is swept, counted from 1, and what it is there: "code 1: -0.5"."""
+    code: Tensor
+    """(code_size,)"""
+
+
+def code_sweep(code: Tensor, steps: int) -> list[SweptCode]:
+    """Each value of a code (code_size,) from -1 to 1 while the others stay: code_size blocks of ``steps`` rows.
+
+    Raises:
+        UsageError: there is no code, or fewer than 2 steps.
+    """
+    if len(code) == 0:
+        raise UsageError("this model has no code to sweep over: it was trained with generator.code_size 0")
+    if steps < 2:
+        raise UsageError(f"a sweep of {steps} steps does not reach from -1 to 1; take at least 2 (--steps)")
+    rows = []
+    for place in range(len(code)):
+        for value in torch.linspace(-1, 1, steps).tolist():
+            swept = code.clone()
+            swept[place] = value
+            rows.append(SweptCode(f"code {place + 1}: {value:z.2g}", swept))
+    return rows
 
 
 def as_normal(uniform: Tensor) -> Tensor:

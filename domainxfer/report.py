@@ -164,7 +164,8 @@ def _loss_charts(rows: Sequence[Row]) -> str:
     )
     charts.append(line_chart("Norm of the generator's gradient", [Line("gradient", gradient)], log=True))
     change = Line("change", _points(rows, "change"))
-    charts.append(line_chart("Mean change of a picture's values, which lie in [-1, 1]", [change]))
+    response = Line("from one end of the code to the other", _points(rows, "code_response"), 1)
+    charts.append(line_chart("Mean change of a picture's values, which lie in [-1, 1]", [change, response]))
     return side_by_side(charts)
 
 

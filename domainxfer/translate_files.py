@@ -14,14 +14,16 @@ from typing import BinaryIO, Unpack
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from domainxfer.contact_sheet import contact_sheet, fit_for_sheet
 from domainxfer.errors import DomainxferError, PictureError
 from domainxfer.files import explain_os_error
+from domainxfer.latent import code_sweep
 from domainxfer.pictures import open_picture, pixel_limit
 from domainxfer.save_picture import format_like, format_of, has_alpha, write_picture
 from domainxfer.translate import TranslationModel, TranslationOptions, Translator
-from domainxfer.translate_plan import EVERY_DOMAIN, STREAM, Job, Problem, make_plan
+from domainxfer.translate_plan import EVERY_DOMAIN, STREAM, SWEPT, Job, Problem, make_plan
 
 _ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF"})
 _BYTES_A_PIXEL = 8  # no format needs more for a picture within the pixel limit
@@ -76,6 +78,7 @@ def translate_files(
     mask: Image.Image | None = None,
     stdin: BinaryIO | None = None,
     stdout: BinaryIO | None = None,
+    sweep_steps: int | None = None,
     **options: Unpack[TranslationOptions],
 ) -> Report:
     """Translate pictures from files into files; `make_plan` says what goes where.
@@ -91,17 +94,23 @@ def translate_files(
         mask: white = change, black = leave; applied to every picture.
         stdin: stream to read in place of standard input.
         stdout: stream to write in place of standard output.
+        sweep_steps: make a sheet that sweeps over the code instead, so many rows for each of its values.
         options: strength, code, like, size, tiles; see `Translator`.
 
     Raises:
         UsageError: unknown domain, a setting out of range, two pictures that would go to one file, ...; nothing has
             been written then.
     """
-    if to == EVERY_DOMAIN and to not in model.domains:
-        make_picture: MakePicture = _SheetMaker(model, mask, options)
+    every = to == EVERY_DOMAIN and to not in model.domains
+    shown = model.domains if every else (to,)
+    if sweep_steps is not None:
+        make_picture: MakePicture = _SweepMaker(model, shown, mask, sweep_steps, options)
+    elif every:
+        make_picture = _SheetMaker(model, mask, options)
     else:
         make_picture = partial(Translator(model, to, **options).translate, mask=mask)
-    plan = make_plan(inputs, to, model.domains, output, recursive=recursive)
+    name = to if sweep_steps is None else f"{to} {SWEPT}"
+    plan = make_plan(inputs, name, model.domains, output, recursive=recursive)
     report = Report(own=plan.own)
     total = len(plan.problems) + len(plan.jobs)
     missing = (FileResult(path, problem=reason) for path, reason in plan.problems)
@@ -126,6 +135,39 @@ class _SheetMaker:
         for domain, translator in self.translators.items():
             views.append((domain, fit_for_sheet(translator.translate(image, self.mask))))
         return contact_sheet(views)
+
+
+class _SweepMaker:
+    """Makes a contact sheet with a row for each code of a sweep: the input, titled with the code, and each domain."""
+
+    def __init__(
+        self,
+        model: TranslationModel,
+        domains: Sequence[str],
+        mask: Image.Image | None,
+        steps: int,
+        options: TranslationOptions,
+    ) -> None:
+        given = Translator(model, domains[0], **options).code  # that of a picture to be like, where one is given
+        code = torch.zeros(model.config.generator.code_size) if given is None else given[0]
+        self.rows = [
+            (row.title, {domain: self._translator(model, domain, row.code, options) for domain in domains})
+            for row in code_sweep(code, steps)
+        ]
+        self.mask = mask
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        shown, views = fit_for_sheet(image), []
+        for title, translators in self.rows:
+            views.append((title, shown))
+            for domain, translator in translators.items():
+                views.append((domain, fit_for_sheet(translator.translate(image, self.mask))))
+        return contact_sheet(views, columns=len(views) // len(self.rows))
+
+    @staticmethod
+    def _translator(model: TranslationModel, domain: str, code: Tensor, options: TranslationOptions) -> Translator:
+        swept: TranslationOptions = {**options, "code": code.tolist(), "like": None}
+        return Translator(model, domain, **swept)
 
 
 def _results(works: Sequence["_Work"], make_picture: MakePicture) -> Iterator[FileResult]:

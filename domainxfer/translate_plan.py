@@ -15,6 +15,9 @@ from domainxfer.save_picture import format_of
 EVERY_DOMAIN = "all"
 """Translate to this and get a contact sheet of all domains."""
 
+SWEPT = "codes"
+"""Part of the name of a sheet that sweeps over the code: img_zebra-codes.jpg."""
+
 STREAM = "-"
 
 
@@ -60,7 +63,7 @@ def make_plan(
 
     Args:
         inputs: files, folders, patterns like ``photos/*.jpg``, or ``-`` alone for standard input.
-        to: the domain, or `EVERY_DOMAIN`; becomes part of the name.
+        to: the domain, or `EVERY_DOMAIN`; becomes part of the name. With a space and `SWEPT` for a sheet of codes.
         domains: those that the model knows, to tell earlier translations from pictures.
         output: a folder, a file (for exactly one picture), ``-`` for standard output, or None.
         recursive: look into subfolders of input folders.
@@ -172,7 +175,8 @@ class _EarlierTranslations:
     """Tells translations made earlier, ``img_zebra.jpg`` beside ``img.jpg``, from pictures to translate."""
 
     def __init__(self, domains: Sequence[str], output: Path | None) -> None:
-        self.endings = tuple(f"_{in_name(domain)}" for domain in domains)
+        names = [name for domain in domains for name in (domain, f"{domain} {SWEPT}")]
+        self.endings = tuple(f"_{in_name(name)}" for name in names)
         self.output = None if output is None else Path(os.path.abspath(output))
         self.stems: dict[Path, frozenset[str]] = {}
 

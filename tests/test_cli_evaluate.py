@@ -14,7 +14,16 @@ from rich.console import Console
 from domainxfer.cli import main
 from domainxfer.cli_evaluate import head, show
 from domainxfer.evaluation.names import FIGURES
-from domainxfer.evaluation.result import Classes, DirectionFigures, Evaluation, Figure, Instrument, Judged, Probe
+from domainxfer.evaluation.result import (
+    Classes,
+    CodeFigures,
+    DirectionFigures,
+    Evaluation,
+    Figure,
+    Instrument,
+    Judged,
+    Probe,
+)
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
@@ -122,6 +131,35 @@ def test_what_is_made_of_noise() -> None:
     both = printed(evaluation(judged=judged, baseline=judged))
     assert rows(both, "baseline 75.0") == ["baseline 75.0 % 25.0 %"]
     assert "Which digits" not in printed(evaluation())
+
+
+def coded(*values: float) -> Judged:
+    """A model with as many values in its code, each with its response."""
+    codes = []
+    for place, value in enumerate(values, start=1):
+        figures = {"code_pixels": Figure(value=value, low=value / 2), "code_pixels_share": Figure(value=10 * value)}
+        directions = [
+            DirectionFigures(source=s, target=t, outputs=107, reals=133, figures=figures)
+            for s, t in (("horse", "zebra"), ("zebra", "horse"))
+        ]
+        codes.append(CodeFigures(place=place, directions=tuple(directions), mean=figures))
+    return evaluation().judged.model_copy(update={"codes": tuple(codes)})
+
+
+def test_each_value_of_the_code_has_a_table() -> None:
+    text = printed(evaluation(judged=coded(0.0312, 0.004)))
+    assert rows(text, "Does value") == ["Does value 1 of the code matter?", "Does value 2 of the code matter?"]
+    assert rows(text, "horse > zebra outputs")[-2:] == [
+        "horse > zebra outputs 0.0312 31 %",
+        "horse > zebra outputs 0.0040 4 %",
+    ]
+    assert rows(text, "mean of 2 outputs")[-1] == "mean of 2 outputs 0.0040 4 %"
+    assert " ".join(text.split()).count(FIGURES["code_pixels"].meaning) == 1
+    assert FIGURES["code_features"].meaning not in text
+    one = printed(evaluation(judged=coded(0.0312), baseline=coded(0.001)))
+    assert rows(one, "Does the code matter?")
+    assert rows(one, "baseline")[-1] == "baseline 0.0010 1 %"
+    assert "of the code matter" not in printed(evaluation(baseline=coded(0.001)))
 
 
 def test_fid_is_what_inception_measures_only() -> None:

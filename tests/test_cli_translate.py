@@ -49,7 +49,7 @@ def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Inverting:
 
 
 def translate(*paths: str, model: str | None = "demo-1", output: str | None = None, **options: Any) -> int:
-    given: dict[str, Any] = {"mask": None, "like": None, **options}
+    given: dict[str, Any] = {"mask": None, "like": None, "sweep_code": False, "steps": None, **options}
     return translate_command([*paths], "zebra", model, Path("runs"), Path(output) if output else None, **given)
 
 
@@ -119,3 +119,19 @@ def test_a_note_is_said_with_the_picture(capsys: pytest.CaptureFixture[str]) -> 
     Image.new("RGBA", (20, 20), (10, 20, 30, 0)).save("clear.png")
     assert translate("clear.png", output="solid.jpg") == 0
     assert "clear.png -> solid.jpg  (transparent parts are white now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("steps", "rows"), [(None, 9), (3, 3)])
+def test_a_sweep_is_a_sheet(capsys: pytest.CaptureFixture[str], steps: int | None, rows: int) -> None:
+    save("a.png")
+    assert translate("a.png", sweep_code=True, steps=steps) == 0
+    assert capsys.readouterr().err == "a.png -> a_zebra-codes.png\n"
+    with Image.open("a_zebra-codes.png") as sheet:
+        cell = 4 * 30 + 2 * 12 + 8  # the picture enlarged, its title, the gap
+        assert sheet.height == rows * cell + 8
+
+
+def test_steps_belong_to_a_sweep() -> None:
+    save("a.png")
+    with pytest.raises(UsageError, match="--steps belongs to --sweep-code"):
+        translate("a.png", steps=5)

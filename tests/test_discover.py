@@ -13,6 +13,7 @@ from domainxfer.api import discover, load, name_discovered, train
 from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
 from domainxfer.discover import label_pictures, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.generate import PictureMaker
 from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
@@ -118,9 +119,9 @@ def test_known_labels_that_cannot_be_used(labels: int, changes, reason: str, hue
     assert not (tmp_path / "runs").exists()
 
 
-def tiny_model(labels: int = 3) -> NetworkModel:
+def tiny_model(labels: int = 3, code_size: int = 0) -> NetworkModel:
     generator = GeneratorConfig(
-        content="noise", output="plain", labels=labels, size=SIDE, width=8, blocks=1, noise_size=4
+        content="noise", output="plain", labels=labels, code_size=code_size, size=SIDE, width=8, blocks=1, noise_size=4
     )
     critic = CriticConfig(labels=labels, patch_labels=False, width=8, depth=2, fields=(1,), style=False)
     config = ModelConfig(size=SIDE, generator=generator, critic=critic)
@@ -141,6 +142,17 @@ def test_labels_are_the_critics_and_the_confidence_its_probability() -> None:
     np.testing.assert_array_equal(found.labels, whole.labels)
     np.testing.assert_allclose(found.confidence, whole.confidence, atol=0.02)  # bf16
     np.testing.assert_array_equal(found.truth, np.repeat([0, 1, 2], 9))
+
+
+def test_a_sheet_for_each_value_of_the_code(tmp_path: Path) -> None:
+    model = tiny_model(code_size=2)
+    write_discovered(model, some_pictures(), tmp_path, seed=3)
+    for place in range(2):
+        with Image.open(tmp_path / "discovered" / f"sweep_{place}.png") as sheet:
+            assert sheet.tobytes() == PictureMaker(model, seed=3).code_sweep(9, only=place).tobytes()
+    assert not (tmp_path / "discovered" / "sweep_2.png").exists()
+    write_discovered(tiny_model(), some_pictures(), tmp_path / "without")
+    assert not list((tmp_path / "without" / "discovered").glob("sweep*"))
 
 
 def test_what_cannot_be_named(tmp_path: Path) -> None:

@@ -64,11 +64,14 @@ def data_folder(folder: Path, domains: Sequence[str], held_out: int = 12, *, pai
     return folder
 
 
-def network(domains: Sequence[str], *, seed: int = 0, idle: bool = False, content: str = "picture") -> NetworkModel:
+def network(
+    domains: Sequence[str], *, seed: int = 0, idle: bool = False, content: str = "picture", code_size: int = 0
+) -> NetworkModel:
     """A small untrained model; an idle one gives back what it gets."""
     torch.manual_seed(seed)
     output = "change" if content == "picture" else "plain"
-    settings = GeneratorConfig(content=content, labels=len(domains), width=16, blocks=1, size=SIDE, output=output)
+    sizes = {"labels": len(domains), "code_size": code_size, "width": 16, "blocks": 1, "size": SIDE}
+    settings = GeneratorConfig(content=content, output=output, **sizes)
     generator = Generator(settings)
     with torch.no_grad():
         for weights in generator.exit.parameters():
@@ -236,6 +239,50 @@ class Scenes:
         masks = np.zeros((6, SIDE, SIDE), bool)
         masks[:, SIDE // 2 :] = True
         return masks
+
+
+def test_what_each_value_of_the_code_does(place: Path, tmp_path: Path) -> None:
+    """A generator that hears the first value of its code only; the figures by hand from what it makes."""
+    model = network(("dark", "light"), code_size=2)
+    with torch.no_grad():
+        model.generator.condition.of_rest.weight[:, 1] = 0
+    model.save(tmp_path / "coded")
+    found = evaluate(place, str(tmp_path / "coded"), data=str(place / "mine"), json_file=tmp_path / "found.json")
+    assert Evaluation.read(tmp_path / "found.json") == found
+    heard, unheard = found.judged.codes
+    assert (heard.place, unheard.place) == (1, 2)
+    assert [(d.source, d.target, d.outputs) for d in heard.directions] == [("dark", "light", 12), ("light", "dark", 12)]
+
+    held_out = HeldOut(open_data(str(place / "mine")), SIDE, load_extractor("colours"), "test")
+    x, label = held_out.pictures[0], torch.ones(12, dtype=torch.int64)
+    low, plain, high = (model.apply(x, label, torch.tensor([[v, 0.0]]).expand(12, 2)) for v in (-1.0, 0.0, 1.0))
+    moved, changed = float((high - low).abs().mean()) / 2, float((plain - x).abs().mean()) / 2
+    figures = heard.directions[0].figures
+    assert figures["code_pixels"].value == pytest.approx(moved, rel=1e-4)
+    assert figures["code_pixels_share"].value == pytest.approx(moved / changed, rel=1e-4)
+    features = [Colours().features(pictures) for pictures in (low, high, x, plain)]
+    cosine = torch.nn.functional.cosine_similarity
+    apart, translated = (1 - float(cosine(a, b).mean()) for a, b in (features[:2], features[2:]))
+    assert figures["code_features"].value == pytest.approx(apart, rel=1e-3)
+    assert figures["code_features_share"].value == pytest.approx(apart / translated, rel=1e-3)
+    for figure in figures.values():
+        assert figure.low is not None
+        assert figure.low < figure.value < figure.high
+    assert heard.mean["code_pixels"].value == pytest.approx(
+        sum(d.figures["code_pixels"].value for d in heard.directions) / 2, rel=1e-4
+    )
+    assert all(d.figures["code_pixels"].value == 0 for d in unheard.directions)
+
+
+def test_a_model_without_a_code_has_no_figures_of_it(place: Path) -> None:
+    assert evaluate(place).judged.codes == ()
+
+
+def test_there_is_no_share_of_a_translation_that_changes_nothing(place: Path, tmp_path: Path) -> None:
+    network(("dark", "light"), idle=True, code_size=1).save(tmp_path / "idle")
+    (of_value,) = evaluate(place, str(tmp_path / "idle"), data=str(place / "mine")).judged.codes
+    assert set(of_value.mean) == {"code_pixels", "code_features"}
+    assert of_value.mean["code_pixels"].value == 0
 
 
 def test_where_the_truth_is_known() -> None:

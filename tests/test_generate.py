@@ -306,6 +306,12 @@ def test_a_sweep_changes_one_value_of_the_code_at_a_time() -> None:
             assert same(shown[5 + row, label], apply(made_by, noise, label, [0.3, value])[0])
 
 
+def test_a_sweep_of_one_value_alone() -> None:
+    made_by = model(HORSES, labels=3, code_size=2)
+    whole = cells(PictureMaker(made_by).code_sweep(3), 6, 3)
+    assert same(cells(PictureMaker(made_by).code_sweep(3, only=1), 3, 3), whole[3:])
+
+
 def test_nothing_but_the_code_changes_in_a_sweep() -> None:
     made_by = model(HORSES, labels=3, code_size=2)
     assert not same(*cells(PictureMaker(made_by).code_sweep(2), 4, 3)[:2])

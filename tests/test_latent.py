@@ -7,7 +7,7 @@ import torch
 
 from domainxfer.draws import per_position
 from domainxfer.errors import UsageError
-from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp
+from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp, code_sweep
 
 MANY = 20_000
 
@@ -118,3 +118,17 @@ def test_great_circles_and_sums_of_uniform_noise_taken_as_normal_are_uniform_aga
     raw = two("symmetric")
     assert float(between_slerp(*raw, 3)[1].abs().max()) > 1.2, "why it is done so: the great circle leaves the cube"
     assert float(between_linear(*raw, 3)[1].var()) == pytest.approx(1 / 6, rel=0.03), "and a line nears its middle"
+
+
+def test_a_sweep_over_a_code() -> None:
+    rows = code_sweep(torch.tensor([0.25, -0.5]), 3)
+    assert [row.code.tolist() for row in rows] == [[-1, -0.5], [0, -0.5], [1, -0.5], [0.25, -1], [0.25, 0], [0.25, 1]]
+    assert [row.title for row in rows] == [f"code {place}: {value}" for place in (1, 2) for value in (-1, 0, 1)]
+    assert code_sweep(torch.zeros(1), 9)[1].title == "code 1: -0.75"
+
+
+def test_what_cannot_be_swept() -> None:
+    with pytest.raises(UsageError, match="no code to sweep over"):
+        code_sweep(torch.zeros(0), 9)
+    with pytest.raises(UsageError, match="take at least 2"):
+        code_sweep(torch.zeros(1), 1)

@@ -107,6 +107,14 @@ def finished(tmp_path):
     )
 
 
+def test_the_response_to_a_code_is_drawn_beside_the_change(finished):
+    said = "from one end of the code to the other"
+    assert said not in outline(write_report(finished)).text
+    rows = [f"{METRICS},code_response", *(f"{step},1,0.3,,0.2,0.05,12.5,9,0.03" for step in (25, 50))]
+    finished.metrics.write_text("\n".join(rows) + "\n")
+    assert said in outline(write_report(finished)).text
+
+
 def test_the_page_shows_what_the_folder_holds(finished):
     path = write_report(finished)
     assert path == finished.path / "report.html"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -239,6 +240,60 @@ def test_all_gives_a_contact_sheet() -> None:
     assert (pixels == (200, 10, 10)).all(axis=2).sum() == 2 * 200 * 150  # the input, and the horse that it is
     assert (pixels == (55, 245, 245)).all(axis=2).sum() == 200 * 150
     assert run("a_all.png", "a.png", to="all", overwrite=True).own == [Path("a_all.png")]
+
+
+class Shaded(FakeModel):
+    """Makes a picture of one grey: its code's first value times 100 above middle grey, zebras a quarter of it more."""
+
+    config = SimpleNamespace(size=32, generator=SimpleNamespace(content="picture", code_size=2, norm="layer"))
+
+    def apply_with_gain(
+        self, content: Tensor, label: Tensor, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        assert code is not None
+        level = (100 * code[:, 0] + 25 * code[:, 1] * label).view(-1, 1, 1, 1)
+        return (level + 0.5).div(127.5).expand_as(content), None
+
+
+def centres(sheet: str, rows: int, columns: int) -> list[list[int]]:
+    """The red of the middle of each cell of a sheet of codes, above its title."""
+    pixels = values(sheet)
+    height, width = (pixels.shape[0] - 8) // rows, (pixels.shape[1] - 8) // columns
+    return [[int(pixels[r * height + 50, c * width + width // 2, 0]) for c in range(columns)] for r in range(rows)]
+
+
+def swept(*inputs: str, to: str, **options: Any) -> Report:
+    return translate_files(Shaded(), inputs, to, sweep_steps=3, **options)
+
+
+def test_a_sweep_has_a_row_a_code_and_a_column_a_domain() -> None:
+    save("a.png", Image.new("RGB", (128, 96), (10, 20, 30)))
+    assert swept("a.png", to="all").ok
+    rows = [[10, 28, 28], [10, 128, 128], [10, 228, 228], [10, 128, 103], [10, 128, 128], [10, 128, 153]]
+    np.testing.assert_allclose(centres("a_all-codes.png", 6, 3), rows, atol=1)
+    assert swept("a.png", to="zebra", code=[-1.0, 0.0]).ok
+    rows = [[10, 28], [10, 128], [10, 228], [10, 3], [10, 28], [10, 53]]
+    np.testing.assert_allclose(centres("a_zebra-codes.png", 6, 2), rows, atol=1)
+    report = swept(".", to="zebra", overwrite=True)
+    assert [str(result.source) for result in report.done] == ["a.png"]
+    assert report.own == [Path("a_all-codes.png"), Path("a_zebra-codes.png")]
+
+
+def test_a_sweep_keeps_the_other_values_of_a_liked_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shaded, "estimate_code", lambda self, image: torch.tensor([[0.5, -1.0]]))
+    save("a.png", Image.new("RGB", (128, 96), (10, 20, 30)))
+    assert swept("a.png", to="zebra", like=noise()).ok
+    rows = [[10, 3], [10, 103], [10, 203], [10, 153], [10, 178], [10, 203]]
+    np.testing.assert_allclose(centres("a_zebra-codes.png", 6, 2), rows, atol=1)
+
+
+def test_without_a_code_nothing_can_be_swept() -> None:
+    save("a.png")
+    with pytest.raises(UsageError, match="no code to sweep over"):
+        run("a.png", sweep_steps=3)
+    with pytest.raises(UsageError, match="take at least 2"):
+        translate_files(Shaded(), ["a.png"], "zebra", sweep_steps=1)
+    assert files() == {"a.png"}
 
 
 def test_a_domain_named_all_is_a_domain(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,3 +138,10 @@ def test_streams() -> None:
     ]:
         with pytest.raises(UsageError, match=message):
             plan(*inputs, output=output)
+
+
+def test_sheets_of_codes_have_names_of_their_own_and_are_passed_over() -> None:
+    touch("in/a.jpg", "in/a_zebra-codes.jpg", "in/a_all-codes.jpg", "in/b_codes.jpg")
+    made = plan("in", to="zebra codes")
+    assert names(made) == {"in/a.jpg": "in/a_zebra-codes.jpg", "in/b_codes.jpg": "in/b_codes_zebra-codes.jpg"}
+    assert made.own == [Path("in/a_all-codes.jpg"), Path("in/a_zebra-codes.jpg")]

@@ -12,11 +12,12 @@ from domainxfer import __version__
 from domainxfer.datasets.domain_data import PictureFiles
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.bench import Bench, Measures, differences, means
+from domainxfer.evaluation.code_response import code_figures
 from domainxfer.evaluation.folders import compare_folders, folder_pairs, require_enough
 from domainxfer.evaluation.generation import evaluate_generation
 from domainxfer.evaluation.masks import load_masks
 from domainxfer.evaluation.notes import notes_of, singular, unfinished
-from domainxfer.evaluation.result import Evaluation, Instrument, Judged, Probe
+from domainxfer.evaluation.result import CodeFigures, Evaluation, Instrument, Judged, Probe
 from domainxfer.evaluation.subject import InOrderOf, Subject, find_subject, open_for, restricted, shared_domains
 from domainxfer.evaluation.wish import MOST, Wish
 from domainxfer.metrics.bootstrap import ROUNDS
@@ -122,10 +123,13 @@ def _of_models(subject: Subject, baseline: Subject | None, wish: Wish, data_name
     paired = not wish.unpaired and _is_paired(held_out)
     bench = Bench(held_out, paired=paired, masks=masks)
     measured: list[Measures] = []
+    judged: list[Judged] = []
     for one in subjects:
         wish.say(f"translating with {one.path}")
-        measured.append(bench.judge(InOrderOf(one.network, domains)))
-    judged = [_judged(one, bench, measures) for one, measures in zip(subjects, measured, strict=True)]
+        model = InOrderOf(one.network, domains)
+        measured.append(bench.judge(model))
+        codes = code_figures(bench, model, one.network.config.generator.code_size, measured[-1])
+        judged.append(_judged(one, bench, measured[-1], codes))
     counts = {
         domain: {"held_out": len(held_out.real[label]), "train": len(held_out.train[label])}
         | ({"masks": int(m.known.sum()) if (m := masks[label]) else 0} if masks else {})
@@ -202,7 +206,7 @@ def _usable_size(size: int, *subjects: Subject | None) -> int:
     return size
 
 
-def _judged(subject: Subject, bench: Bench, measures: Measures) -> Judged:
+def _judged(subject: Subject, bench: Bench, measures: Measures, codes: tuple[CodeFigures, ...]) -> Judged:
     config = subject.network.config
     return Judged(
         name=str(subject.path),
@@ -211,6 +215,7 @@ def _judged(subject: Subject, bench: Bench, measures: Measures) -> Judged:
         trained_size=config.size,
         directions=bench.written(measures),
         mean={name: measure.figure() for name, measure in means(measures).items()},
+        codes=codes,
     )
 
 

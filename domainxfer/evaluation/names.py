@@ -27,7 +27,7 @@ class FigureName:
 
     heading: str
     meaning: str
-    group: Literal["likeness", "change", "answer", "variety", "mazes"]
+    group: Literal["likeness", "change", "answer", "variety", "mazes", "code"]
     show: Callable[[float], str]
 
 
@@ -145,6 +145,20 @@ FIGURES: dict[str, FigureName] = {
         "pieces", "mean number of separate pieces of corridor; 1 is right", "mazes", _decimals(2)
     ),
     "maze_loops": FigureName("loops", "mean number of ways to walk in a circle; 0 is right", "mazes", _decimals(2)),
+    "code_pixels": FigureName(
+        "pixels",
+        "mean absolute difference of the outputs with this value of the code at -1 and at 1, all others 0, range "
+        "[0, 1]",
+        "code",
+        _decimals(4),
+    ),
+    "code_pixels_share": FigureName(
+        "pixels, share", "the same as a share of the pixel change that the translation itself makes", "code", _percent
+    ),
+    "code_features": FigureName("features", "1 - cosine of the features of these two outputs", "code", _decimals(4)),
+    "code_features_share": FigureName(
+        "features, share", "the same as a share of that of source and output", "code", _percent
+    ),
 }
 
 

@@ -64,6 +64,16 @@ class Classes(_Frozen):
     """The same of as many real training pictures; empty where there are fewer."""
 
 
+class CodeFigures(_Frozen):
+    """What one value of a model's code does, from -1 to 1 with all others 0."""
+
+    place: int
+    """Which value, counted from 1."""
+    directions: tuple[DirectionFigures, ...]
+    mean: dict[str, Figure]
+    """Over the directions."""
+
+
 class Judged(_Frozen):
     """What was found about one model, or about folders of pictures."""
 
@@ -80,6 +90,8 @@ class Judged(_Frozen):
     """Over the directions."""
     classes: Classes | None = None
     """Of generated digits."""
+    codes: tuple[CodeFigures, ...] = ()
+    """For each value of the code; empty for a model without one, and for folders."""
 
     def figure(self, source: str, target: str, name: str) -> Figure:
         """One figure of one direction.

@@ -39,6 +39,22 @@ def code_l1(fake_code: Tensor, code: Tensor) -> Tensor:
     return F.l1_loss(fake_code, code)
 
 
+def code_diversity(x_fake: Tensor, x_other: Tensor, *, ceiling: float = 0.05) -> Tensor:
+    """E max(0, ceiling - d(x, x')), d the mean absolute difference: the code must change the picture.
+
+    The diversity term of DSGAN (Yang et al. 2019), E min(d / |c - c'|, ceiling) to be maximised, with codes that are 1
+    apart, and turned over so that 0 is the least. A cycle and an identity in L1 teach a generator to ignore its code;
+    this pulls the other way, always as hard, until a picture has reached the ceiling.
+
+    Args:
+        x_fake: (B, C, H, W) in [-1, 1].
+        x_other: the same contents and labels, one value of each code moved by 1, half its range.
+        ceiling: where there is change enough; 2 is that from black to white.
+    """
+    change = (x_fake - x_other).abs().flatten(1).mean(1)
+    return F.relu(ceiling - change).mean()
+
+
 def paired_information(
     first_look_logits: Sequence[Tensor], second_look_logits: Sequence[Tensor], *, balance: float = 1.0
 ) -> Tensor:

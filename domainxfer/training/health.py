@@ -22,6 +22,10 @@ MORE_KINDS = (
 STRONGER = "Raise optimizer.critic_lr or objective.critic_steps, widen the critic, or lower its noise and penalties"
 CALMER = "Lower optimizer.generator_lr and critic_lr, or take optimizer.betas [0.5, 0.999]"
 UNCHANGED = "the generator changes nothing: its output is its input. Lower objective.generator.identity and cycle"
+IDLE = (
+    "the code hardly matters: it moves pictures by less than a tenth of what the translation does. Add or raise "
+    "objective.generator.code_diversity"
+)
 SILENT = (
     "the latent says nothing of the picture (posterior collapse). Let objective.generator.kl_to_normal grow from 0 by "
     "a schedule, or lower it"
@@ -61,6 +65,7 @@ class Watch:
     - a dead critic: its scores hardly differ over real and fake patches, so it teaches nothing
     - a generator that changes nothing: x_fake is x_source
     - a latent that says nothing: the encoder answers N(0, 1) to every picture (posterior collapse)
+    - a code without effect: from one of its ends to the other pictures hardly move
     - a vanishing gradient: the generator's has all but gone, while the critic tells real from fake without an error
 
     In each figure of pictures made of noise:
@@ -109,6 +114,9 @@ class Watch:
         return [
             *self._due(step, "dead critic", DEAD, row.get("score/spread", 1.0) < 1e-4, self.patience),
             *self._due(step, "no change", UNCHANGED, row.get("change", 1.0) < 2e-3, self.patience),
+            *self._due(
+                step, "idle code", IDLE, row.get("code_response", 1.0) < 0.1 * row.get("change", 0.0), self.patience
+            ),
             *self._due(step, "silent latent", SILENT, silent, self.patience),
             *self._due(step, "vanishing gradient", self._vanishing(gradient), vanished, self.patience),
         ]

@@ -137,6 +137,10 @@ def picture_features(
     return torch.cat([features_in_batches(extractor, held_out_tensor(pictures, size, part)) for part in parts])
 
 
-def translated(model: Translates, x: Tensor, label: int, batch: int = 32) -> Tensor:
-    """Pictures (N, 3, H, W) translated to one label, with code 0."""
-    return torch.cat([model.apply(part, torch.full((len(part),), label)).cpu() for part in torch.split(x, batch)])
+def translated(model: Translates, x: Tensor, label: int, batch: int = 32, *, code: Tensor | None = None) -> Tensor:
+    """Pictures (N, 3, H, W) translated to one label, with one code (code_size,) or 0."""
+    made = []
+    for part in torch.split(x, batch):
+        codes = None if code is None else code.expand(len(part), -1)
+        made.append(model.apply(part, torch.full((len(part),), label), codes).cpu())
+    return torch.cat(made)

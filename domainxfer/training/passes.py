@@ -1,6 +1,7 @@
 """One batch seen by both networks: what terms may ask for, computed when first asked for, and once.
 
     x_fake   G(x_source, y_target, code)                    or G(noise, y_target, code) where content is noise
+    x_other  G(x_source, y_target, code with one value moved by 1)    or of noise
     x_same   G(x_real, y_real, code the critic finds in x_real)       through G in one batch with x_fake
     x_cycle  G(x_fake, y_source, code the critic finds in x_source)
     x_rebuilt  G(a draw from the latent of x_real, y_real, code the critic finds in x_real)    where G has an encoder
@@ -111,6 +112,16 @@ class Pass:
         return self.drawn("code", "symmetric", self.recipe.generator.code_size, step=self.content_number)
 
     @cached_property
+    def other_code(self) -> Tensor:
+        """(b, code_size): the code with one of its values, drawn for each picture, moved by 1, half its range.
+
+        It goes up or down, whichever stays in [-1, 1], so that both codes are uniform there.
+        """
+        place = (self.drawn("other code", "uniform", 1) * self.code.shape[1]).long()
+        value = self.code.gather(1, place)
+        return self.code.scatter(1, place, torch.where(value < 0, value + 1, value - 1))
+
+    @cached_property
     def noise(self) -> Tensor:
         """(b, noise_size), where that is the content."""
         settings = self.recipe.generator
@@ -122,6 +133,11 @@ class Pass:
     def x_fake(self) -> Tensor:
         """(b, C, H, W), with the generator's graph."""
         return self._translated[0]
+
+    @cached_property
+    def x_other(self) -> Tensor:
+        """(b, C, H, W): the fakes as another code makes them."""
+        return self.with_code(self.other_code)
 
     @cached_property
     def x_same(self) -> Tensor:
@@ -169,10 +185,8 @@ class Pass:
     @cached_property
     def _translated(self) -> tuple[Tensor, Tensor | None]:
         batch = self.batch
-        if self.recipe.mode == "generate":
-            return self.generate(self.noise, self.y_target, self.code), None
         if not self.same:
-            return self.generate(batch.x_source, self.y_target, self.code), None
+            return self.with_code(self.code), None
         both = self.generate(
             torch.cat([batch.x_source, batch.x_real]),
             torch.cat([batch.y_real, batch.y_real]),
@@ -180,6 +194,11 @@ class Pass:
         )
         x_fake, x_same = both.chunk(2)
         return x_fake, x_same
+
+    def with_code(self, code: Tensor) -> Tensor:
+        """What the fakes are with a code (b, code_size) for each: (b, C, H, W)."""
+        content = self.noise if self.recipe.mode == "generate" else self.batch.x_source
+        return self.generate(content, self.y_target, code)
 
     def generate(self, content: Tensor, label: Tensor | None, code: Tensor) -> Tensor:
         """G(content, label, code)."""

@@ -182,12 +182,15 @@ class Run:
                 break
             if step == self.recipe.objective.choose_label_head_at:
                 self._choose_label_head()
-            for name, value in self.stepper([next(stepping) for _ in range(self.stepper.batches_a_step)], step).items():
+            seen = [next(stepping) for _ in range(self.stepper.batches_a_step)]
+            for name, value in self.stepper(seen, step).items():
                 sums[name].append(value)
             self.step = step + 1
             self.average.update(self.stepper.generator, step)
             self._pace.tick()
             if self.step % t.log_every == 0 or self.step == t.steps:
+                if self.recipe.generator.code_size:
+                    sums["code_response"].append(self.stepper.code_response(seen[-1]))
                 self._log(sums)
             if self.step % t.sample_every == 0:
                 self._sample()
@@ -257,6 +260,7 @@ class Run:
             "told_apart",
             "gradient/generator",
             "change",
+            *(["code_response"] if self.recipe.generator.code_size else []),
             "learning_rate",
             "pictures_per_second",
             "seconds",

@@ -64,6 +64,8 @@ def _problems(recipe: Recipe) -> Iterator[str]:
             "generator.heads: a picture of several heads has as many translations, and only the code can say which is "
             "meant: set generator.code_size to 1 or more"
         )
+    if "code_diversity" in of_generator and not recipe.generator.code_size:
+        yield "objective.generator.code_diversity: there is no code; set generator.code_size=1, or leave it out"
     if "wasserstein" in of_critic:
         bounded = recipe.optimizer.clip_weights is not None or recipe.critic.norm == "spectral" or penalties
         if not bounded:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from domainxfer.datasets.batches import Batch, balanced_part
 from domainxfer.errors import UsageError
+from domainxfer.metrics.code_response import both_ends
 from domainxfer.models.critic import View
 from domainxfer.models.heads import redraw_heads
 from domainxfer.models.networks import AnyCritic, AnyGenerator, NoCritic
@@ -89,6 +90,19 @@ class Stepper:
         if self.info_apart:
             self._info_phase(self._pass(batches[-1], "info"), step, parts)
         return parts
+
+    @torch.no_grad()
+    def code_response(self, batch: Batch) -> Tensor:
+        """Mean absolute change of a batch's fakes, pictures in [-1, 1], from -1 to 1 of one value of the code.
+
+        The others are 0; the mean over the values of the code, of which the generator must have one or more.
+        """
+        p, training = self._pass(batch), self.generator.training
+        self.generator.eval()  # fakes for this figure leave no mark in a BatchNorm
+        ends = both_ends(lambda code: p.with_code(code.to(p.device).expand(len(batch.x_real), -1)), p.code.shape[1])
+        change = torch.stack([(high - low).abs().mean() for low, high in ends]).mean()
+        self.generator.train(training)
+        return change
 
     def _refuse_what_no_pass_has(self) -> None:
         apart = self.recipe.optimizer.info_lr is not None
@@ -188,6 +202,7 @@ class Stepper:
                 "code": lambda: p.code,
                 "noise": lambda: p.noise,
                 "x_fake": x_fake,
+                "x_other": lambda: p.x_other,
                 "x_same": lambda: p.x_same,
                 "x_cycle": lambda: p.x_cycle,
                 "x_rebuilt": lambda: p.x_rebuilt,

@@ -50,6 +50,7 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
         "ebgan": energy.ebgan_generator,
         "pulling_away": energy.pulling_away,
         "mode_seeking": energy.mode_seeking,
+        "code_diversity": info.code_diversity,
         "simgan": simgan.simgan_generator,
         "cycle": cycle.cycle,
         "identity": cycle.identity,
@@ -63,7 +64,7 @@ PATCHES = frozenset({"real_patches", "fake_patches"})
 OF_A_VIEW = PATCHES | {"real_label_logits", "fake_label_logits", "fake_code", "real_code"}
 OF_LOOKS = frozenset({"first_look_logits", "second_look_logits"})
 OF_THE_BATCH = frozenset({"x_real", "y_real", "y_known", "x_source", "y_source", "y_target", "code", "noise"})
-OF_THE_GENERATOR = frozenset({"x_fake", "x_same", "x_cycle", "fake_encodings"})
+OF_THE_GENERATOR = frozenset({"x_fake", "x_other", "x_same", "x_cycle", "fake_encodings"})
 OF_THE_ENCODER = frozenset({"x_rebuilt", "latent_mean", "latent_log_variance"})
 OF_A_PENALTY = frozenset({"critic", "enter", "uniform_like_x", "uniform_a_picture"})
 NEEDS = OF_A_VIEW | OF_LOOKS | OF_THE_BATCH | OF_THE_GENERATOR | OF_THE_ENCODER | OF_A_PENALTY

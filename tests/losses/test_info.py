@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from domainxfer.losses.info import code_l1, information, label_fake, label_known, label_real, paired_information
+from domainxfer.losses.info import (
+    code_diversity,
+    code_l1,
+    information,
+    label_fake,
+    label_known,
+    label_real,
+    paired_information,
+)
 
 
 def cross_entropy_by_hand(logits: np.ndarray, labels: list[int]) -> float:
@@ -61,6 +69,32 @@ def test_known_labels_count_on_both_looks_in_heads_of_as_many_labels() -> None:
     (gradient,) = torch.autograd.grad(label_known(first[:1], second[:1], y), first[0])
     assert gradient[[1, 3]].abs().max() == 0
     assert float(label_known(first, second, torch.full((4,), -1))) == 0
+
+
+@pytest.mark.parametrize("ceiling", [0.05, 0.7, 2.0])
+def test_code_diversity(ceiling: float) -> None:
+    numbers = np.random.default_rng(1)
+    fake = torch.from_numpy(numbers.uniform(-1, 1, (4, 3, 2, 5)))
+    other = fake + torch.from_numpy(numbers.uniform(-1, 1, (4, 3, 2, 5))) * torch.tensor([0.01, 0.5, 1, 2]).view(
+        -1, 1, 1, 1
+    )
+    left = []
+    for a, b in zip(fake.flatten(1).tolist(), other.flatten(1).tolist(), strict=True):
+        left.append(max(0.0, ceiling - sum(abs(p - q) for p, q in zip(a, b, strict=True)) / 30))
+    assert float(code_diversity(fake, other, ceiling=ceiling)) == pytest.approx(sum(left) / 4, rel=1e-12)
+    both = [fake.requires_grad_(), other.requires_grad_()]
+    assert torch.autograd.gradcheck(lambda x, y: code_diversity(x, y, ceiling=ceiling), both)
+
+
+def test_code_diversity_pulls_as_hard_until_the_ceiling_and_then_lets_go() -> None:
+    fake = torch.zeros(3, 1, 1, 2, requires_grad=True)
+    other = torch.tensor([[0.001, -0.001], [0.2, -0.2], [0.9, -0.7]]).view(3, 1, 1, 2)
+    value = code_diversity(fake, other, ceiling=0.5)
+    assert float(value.detach()) == pytest.approx((0.499 + 0.3 + 0) / 3)
+    (gradient,) = torch.autograd.grad(value, fake)
+    slope = 1 / 6  # of a pixel of two, of a picture of three
+    expected = [[slope, -slope], [slope, -slope], [0, 0]]
+    np.testing.assert_allclose(gradient.view(3, 2).numpy(), expected, rtol=1e-6)
 
 
 def information_by_hand(p: np.ndarray, q: np.ndarray, balance: float) -> float:

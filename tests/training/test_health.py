@@ -38,6 +38,8 @@ def test_not_a_number(value: float) -> None:
 def test_a_healthy_run_is_left_in_peace() -> None:
     assert warnings(Watch(), [WELL] * 50) == []
     assert warnings(Watch(), [{"generator/hinge": -3.0}] * 50) == [], "generation has no change to watch"
+    assert warnings(Watch(), [{"generator/hinge": -3.0, "code_response": 0.0}] * 50) == []
+    assert warnings(Watch(), [{**WELL, "code_response": 0.02}] * 50) == []
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,7 @@ def test_a_healthy_run_is_left_in_peace() -> None:
         ({"score/spread": 1e-6}, "the critic is dead"),
         ({"change": 1e-4}, "the generator changes nothing"),
         ({"generator/kl_to_normal": 1e-3}, "the latent says nothing"),
+        ({"code_response": 0.009}, "the code hardly matters"),
     ],
 )
 def test_trouble_is_told_once_when_it_has_lasted(ill: dict[str, float], says: str) -> None:

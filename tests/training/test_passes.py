@@ -82,3 +82,28 @@ def test_the_code_of_sources_of_an_earlier_batch_is_read_from_them(tiny_recipe, 
     torch.testing.assert_close(second.source_code, first.source_code)
     assert not torch.allclose(second.own_code, first.own_code)
     torch.testing.assert_close(second.x_cycle, first.x_cycle)
+
+
+def test_the_other_code_differs_in_one_value_by_half_its_range(tiny_recipe, new_stepper, some_batches) -> None:
+    recipe = tiny_recipe({"generator": {"code_size": 3}, "data": {"batch": 24}})
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    p = made(recipe, stepper, batch)
+    apart = p.other_code - p.code
+    assert bool(((apart != 0).sum(1) == 1).all())
+    torch.testing.assert_close(apart.abs().sum(1), torch.ones(24))
+    assert bool((p.other_code.abs() <= 1).all())
+    assert set((apart != 0).nonzero()[:, 1].tolist()) == {0, 1, 2}, "each value has its turn"
+    assert torch.equal(p.other_code, made(recipe, stepper, batch).other_code)
+
+
+def test_the_other_fakes_are_those_of_the_other_code(tiny_recipe, new_stepper, some_batches) -> None:
+    for mode in ("translate", "generate"):
+        recipe = tiny_recipe({"mode": mode})
+        stepper = new_stepper(recipe)
+        (batch,) = some_batches(recipe)
+        p = made(recipe, stepper, batch)
+        content = batch.x_source if mode == "translate" else p.noise
+        alone = stepper.generator(content, batch.y_real, p.other_code)
+        torch.testing.assert_close(p.x_other, alone, atol=1e-5, rtol=0)
+        assert float((p.x_other - p.with_code(p.code)).detach().abs().mean()) > 1e-4

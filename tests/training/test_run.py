@@ -97,6 +97,17 @@ def test_rows_samples_and_checkpoints_come_when_they_should(
     assert "5 steps" in (folder.model / "README.md").read_text()
 
 
+@pytest.mark.parametrize("code_size", [0, 2])
+def test_the_response_to_the_code_is_logged_where_there_is_one(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder, code_size: int
+) -> None:
+    new_run(tiny_data(), generator={"code_size": code_size}).train()
+    rows = read_log(folder.metrics)
+    assert [int(row["step"]) for row in rows] == [2, 4, 5]
+    assert all(("code_response" in row) == (code_size > 0) for row in rows)
+    assert all(0 < float(row["code_response"]) < 2 for row in rows if code_size)
+
+
 def test_the_model_is_the_moving_average(
     new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
 ) -> None:

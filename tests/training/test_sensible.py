@@ -34,6 +34,7 @@ def test_the_default_and_all_presets_are_sensible(preset: str | None) -> None:
         ({"generator": {"heads": 2}}, "set generator.code_size"),
         ({"data": {"batch": 8}, "critic": {"labels": 3}, "objective": {"critic_batch": 4}}, "a multiple of 3"),
         ({"data": {"batch": 8}, "critic": {"labels": 3}, "objective": {"reuse": 2}}, "a multiple of 3"),
+        ({"objective": {"generator": {"code_diversity": 1}}}, "there is no code"),
         ({"objective": WASSERSTEIN}, "nothing bounds the critic's slope"),
         (
             {"objective": {"critic": {"wasserstein": 1, "gradient_penalty": 1}, "generator": {"nonsaturating": 1}}},

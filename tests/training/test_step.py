@@ -221,6 +221,58 @@ def test_nothing_flows_from_the_cycle_into_the_critics_estimate_of_the_code(
     assert all(p.grad is None for p in stepper.critic.parameters())
 
 
+def test_the_gradient_of_code_diversity_flows_into_both_fakes(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe(only(generator={"code_diversity": {"weight": 3, "ceiling": 1.5}}))
+    stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
+    g = copy.deepcopy(stepper.generator)
+    by_hand = Pass(g, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False)
+    parts = stepper([batch], 0)
+    change = (g(batch.x_source, batch.y_real, by_hand.code) - g(batch.x_source, batch.y_real, by_hand.other_code)).abs()
+    value = (1.5 - change.flatten(1).mean(1)).clamp(min=0).mean()
+    (3 * value).backward()
+    gradients_match(stepper.generator, g)
+    torch.testing.assert_close(parts["generator/code_diversity"], value.detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["translate", "generate"])
+def test_the_code_response_is_the_change_from_one_end_to_the_other(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, mode: str
+) -> None:
+    recipe = tiny_recipe({"mode": mode})
+    stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
+    p = Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False)
+    content = batch.x_source if mode == "translate" else p.noise
+    of_value = []
+    for low, high in (([-1.0, 0.0], [1.0, 0.0]), ([0.0, -1.0], [0.0, 1.0])):
+        ends = (torch.tensor([code]).expand(4, -1) for code in (low, high))
+        made = [stepper.generator(content, batch.y_real, code) for code in ends]
+        of_value.append((made[1] - made[0]).abs().mean())
+    torch.testing.assert_close(stepper.code_response(batch), sum(of_value).detach() / 2)  # type: ignore[union-attr]
+    assert stepper.generator.training
+    with torch.no_grad():
+        stepper.generator.condition.of_rest.weight[:, -2:] = 0  # deaf to the code, which follows the noise there
+    assert float(stepper.code_response(batch)) == 0
+
+
+def test_looking_at_the_code_response_changes_no_network(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    layers = [
+        {"kind": "up", "out": 8, "kernel": 8, "stride": 1, "pad": 0, "norm": "batch", "act": "relu"},
+        {"kind": "up", "out": 4, "norm": "batch", "act": "relu"},
+        {"kind": "up", "out": 3, "act": "tanh"},
+    ]
+    recipe = tiny_recipe(
+        {"mode": "generate", "generator": {"content": "noise", "output": "plain", "size": 32, "layers": layers}}
+    )
+    stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
+    before = copy.deepcopy(stepper.generator.state_dict())
+    assert float(stepper.code_response(batch)) > 0
+    assert all(torch.equal(before[name], value) for name, value in stepper.generator.state_dict().items())
+
+
 # --- what a term sees -------------------------------------------------------------------------------------------------
 
 
@@ -256,6 +308,7 @@ def calls_of(network: nn.Module) -> list[int]:
         ({"lsgan": 1, "cycle": 1}, [4, 4]),
         ({"lsgan": 1, "cycle": {"weight": {0: 0.0, 5: 1.0}}}, [4]),
         ({"lsgan": 1}, [4]),
+        ({"lsgan": 1, "code_diversity": 1}, [4, 4]),
     ],
 )
 def test_what_no_term_asks_for_is_not_computed(
