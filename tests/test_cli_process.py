@@ -189,7 +189,8 @@ def test_two_processes_train_what_one_trains(home, more):
         pairs = dict(zip(columns, zip(row_one.split(","), row_two.split(","), strict=True), strict=True))
         for name, (a, b) in pairs.items():
             if "/" in name and name != "score/spread":  # a deviation over each process's own share
-                assert float(a) == pytest.approx(float(b), abs=1e-5), name
+                slack = 1e-3 if name.startswith("gradient/") else 1e-6  # gradients jump where an activation bends
+                assert float(a) == pytest.approx(float(b), rel=slack, abs=1e-5), name
     weights = [load_file(folder / "model" / "model.safetensors") for folder in folders]
     for key in weights[0]:
         torch.testing.assert_close(weights[0][key], weights[1][key], atol=1e-4, rtol=1e-3)

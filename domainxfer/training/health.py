@@ -109,14 +109,13 @@ class Watch:
         if self.rows < self.patience and gradient < math.inf:
             self.strongest = max(self.strongest, gradient)
         self.rows += 1
+        idle = row.get("code_response", 1.0) < 0.1 * row.get("change", 0.0)
         silent = abs(row.get("generator/kl_to_normal", 1.0)) < 1e-2
         vanished = gradient < VANISHED * self.strongest and (apart or 0.0) > PERFECT
         return [
             *self._due(step, "dead critic", DEAD, row.get("score/spread", 1.0) < 1e-4, self.patience),
             *self._due(step, "no change", UNCHANGED, row.get("change", 1.0) < 2e-3, self.patience),
-            *self._due(
-                step, "idle code", IDLE, row.get("code_response", 1.0) < 0.1 * row.get("change", 0.0), self.patience
-            ),
+            *self._due(step, "idle code", IDLE, idle, self.patience),
             *self._due(step, "silent latent", SILENT, silent, self.patience),
             *self._due(step, "vanishing gradient", self._vanishing(gradient), vanished, self.patience),
         ]
