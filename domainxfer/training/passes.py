@@ -185,7 +185,7 @@ class Pass:
     @cached_property
     def _translated(self) -> tuple[Tensor, Tensor | None]:
         batch = self.batch
-        if not self.same:
+        if not self.same or self.recipe.mode == "generate":
             return self.with_code(self.code), None
         both = self.generate(
             torch.cat([batch.x_source, batch.x_real]),
