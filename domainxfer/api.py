@@ -22,8 +22,9 @@ from domainxfer.prepare import RunOptions, card_meant, open_pictures, prepare
 from domainxfer.recipe import Recipe, override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
+from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.processes import Processes
-from domainxfer.training.run import Listener, Outcome, Run
+from domainxfer.training.run import Run
 from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run
 from domainxfer.training.self_test import check_conditioning
 from domainxfer.translate import TranslationOptions, translate_image, translate_images

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from domainxfer import __version__
+from domainxfer.cli_options import Changes, Cpu, DataRoot, MaxTime, Names, Offline, RunName, Runs, Seed, Size, Steps
 from domainxfer.errors import DomainxferError, UsageError
 
 app = typer.Typer(
@@ -20,17 +21,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Known data sets: list, fetch, check.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder in which data sets are looked for first. [default: $DOMAINXFER_DATA, ./datasets, the cache]"
-    ),
-]
-Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
-Names = Annotated[str | None, typer.Option(help="Names of the domains: A=horse,B=zebra.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
-Changes = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Change a setting of the recipe.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -55,21 +45,21 @@ def train(
     run: Annotated[str | None, typer.Argument(help="With --resume: the run; else the latest of DATA.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run: train --resume [RUN].")] = False,
     changes: Changes = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
-    size: Annotated[int | None, typer.Option(min=8, help="Side of the training pictures, px.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
-    max_time: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 2h, 90s.")] = None,
+    steps: Steps = None,
+    size: Size = None,
+    seed: Seed = None,
+    max_time: MaxTime = None,
     mode: Annotated[str | None, typer.Option(help="translate, or generate (from noise).")] = None,
     labels: Annotated[str | None, typer.Option(help="known, none, or how many to discover.")] = None,
     names: Names = None,
     data_root: DataRoot = None,
     runs: Runs = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Name of the run; a number is added.")] = None,
+    name: RunName = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to start from.")] = None,
     preset: Annotated[str | None, typer.Option(help="Settings by name: original, gpu-day, dcgan-28, ...")] = None,
     init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
+    cpu: Cpu = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build everything, do two steps, estimate, stop.")] = False,
     offline: Offline = False,
 ) -> None:
@@ -120,15 +110,15 @@ def discover(
         float | None, typer.Option(min=0, max=1, help="Share of the training pictures whose label may be seen: 0.01")
     ] = None,
     changes: Changes = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
-    size: Annotated[int | None, typer.Option(min=8, help="Side of the training pictures, px.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
-    max_time: Annotated[str | None, typer.Option(help="Stop after so long: 20m, 2h, 90s.")] = None,
+    steps: Steps = None,
+    size: Size = None,
+    seed: Seed = None,
+    max_time: MaxTime = None,
     data_root: DataRoot = None,
     runs: Runs = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Name of the run; a number is added.")] = None,
+    name: RunName = None,
     preset: Annotated[str | None, typer.Option(help="Settings by name. [default: the data set's, or discover]")] = None,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
+    cpu: Cpu = False,
     offline: Offline = False,
 ) -> None:
     """Find labels in pictures that have none: domainxfer discover mnist --labels 10"""

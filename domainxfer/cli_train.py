@@ -17,7 +17,7 @@ from domainxfer.cli_console import wide_console
 from domainxfer.errors import UsageError
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.training.held_out import Direction
-from domainxfer.training.run import Listener
+from domainxfer.training.listener import Listener
 
 INTERRUPTED = 130
 CELL_TITLES = ("kinds too rare", "missing", "spread")

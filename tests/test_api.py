@@ -14,7 +14,7 @@ from domainxfer.datasets.card import load_card
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.prepare import prepare
 from domainxfer.recipe import Recipe
-from domainxfer.training.run import Listener
+from domainxfer.training.listener import Listener
 
 TINY = {
     "data": {"size": 32, "batch": 4},

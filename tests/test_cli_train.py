@@ -18,7 +18,7 @@ from domainxfer.metrics.cells import CellFigures
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.training.health import NotANumber
 from domainxfer.training.held_out import Direction
-from domainxfer.training.run import Listener, Outcome
+from domainxfer.training.listener import Listener, Outcome
 
 RUN = Path("runs") / "demo-1"
 ROW = {"generator/cycle": 0.25, "score/spread": 0.5, "change": 0.125, "pictures_per_second": 12.5}

@@ -2,8 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -28,8 +27,10 @@ from domainxfer.training.generated import CELL_COLUMNS, HeldOutGenerated, extrac
 from domainxfer.training.head_choice import BATCHES, choose_label_head
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.held_out import Direction, HeldOut
+from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.logbook import LogBook
 from domainxfer.training.model_card import model_card
+from domainxfer.training.pace import Pace
 from domainxfer.training.processes import Processes
 from domainxfer.training.run_folder import RunFolder
 from domainxfer.training.sensible import refuse_senseless
@@ -42,31 +43,6 @@ from domainxfer.training.state import (
 )
 from domainxfer.training.step import Stepper, places_of_critic
 from domainxfer.training.terms import asks_critic
-
-
-@dataclass
-class Listener:
-    """What the loop tells whoever watches; each default does nothing."""
-
-    row: Callable[[int, dict[str, float]], None] = lambda step, row: None
-    """A row of the log: step, and values by name, with ``pictures_per_second`` and ``seconds_left``."""
-    figures: Callable[[int, list[Direction], dict[tuple[str, str], TruthFigure]], None] = lambda step, d, t: None
-    """New held-out figures."""
-    say: Callable[[str], None] = lambda text: None
-    """A line worth reading."""
-    stop: Callable[[], bool] = lambda: False
-    """Asked before each step: True saves a checkpoint and ends the run, to be resumed."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a call of `Run.train` ended."""
-
-    step: int
-    finished: bool
-    """All steps done, or the time is up; False when interrupted."""
-    directions: list[Direction] = field(default_factory=list)
-    truth: dict[tuple[str, str], TruthFigure] = field(default_factory=dict)
 
 
 class Run:
@@ -169,7 +145,7 @@ class Run:
             NotANumber: training diverged; the last good checkpoint is kept.
         """
         t = self.recipe.training
-        began, self._pace = time.monotonic(), _Pace()
+        began, self._pace = time.monotonic(), Pace()
         if self.processes.is_main and self.folder is not None:
             self._open_books(self.folder)
         sums: dict[str, list[Tensor]] = defaultdict(list)
@@ -383,28 +359,6 @@ class Run:
                     directions, truth = self._measure(self._judging("test"))
         self.processes.wait()
         return Outcome(self.step, finished, directions, truth)
-
-
-class _Pace:
-    """Speed over the last steps, and the total time; figures and samples count in the total only."""
-
-    def __init__(self) -> None:
-        self.began = self.last = time.monotonic()
-        self.recent: list[float] = []
-
-    def tick(self) -> None:
-        now = time.monotonic()
-        self.recent = [*self.recent[-99:], now - self.last]
-        self.last = now
-
-    @property
-    def steps_per_second(self) -> float:
-        middle = sorted(self.recent)[len(self.recent) // 2]  # the median forgives a pause for a figure
-        return 1 / max(middle, 1e-6)
-
-    @property
-    def total(self) -> float:
-        return time.monotonic() - self.began
 
 
 def _mean(name: str, values: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from domainxfer.datasets.domain_data import DomainData
 from domainxfer.recipe import Recipe
 from domainxfer.training import dry_run
 from domainxfer.training.dry_run import Estimate, estimate
+from domainxfer.training.listener import Listener
 from domainxfer.training.processes import Processes
-from domainxfer.training.run import Listener, Run
+from domainxfer.training.run import Run
 
 
 class TimedRun:

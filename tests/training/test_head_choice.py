@@ -9,8 +9,9 @@ import torch
 from domainxfer.errors import UsageError
 from domainxfer.recipe import Recipe
 from domainxfer.training.head_choice import choose_label_head
+from domainxfer.training.listener import Listener
 from domainxfer.training.processes import Processes
-from domainxfer.training.run import Listener, Run
+from domainxfer.training.run import Run
 from domainxfer.training.run_folder import RunFolder
 from domainxfer.training.sensible import refuse_senseless
 

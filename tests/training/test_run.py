@@ -16,9 +16,10 @@ from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe
 from domainxfer.training import run as module
 from domainxfer.training.health import NotANumber, Watch
+from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.logbook import read_log
 from domainxfer.training.processes import Processes
-from domainxfer.training.run import Listener, Outcome, Run
+from domainxfer.training.run import Run
 from domainxfer.training.run_folder import RunFolder
 from domainxfer.training.state import checkpoints, load_checkpoint
 

@@ -22,9 +22,10 @@ from domainxfer.models.layered import LOG_VARIANCE
 from domainxfer.models.networks import NoCritic
 from domainxfer.recipe import Recipe
 from domainxfer.training.dry_run import estimate
+from domainxfer.training.listener import Listener
 from domainxfer.training.logbook import read_log
 from domainxfer.training.processes import Processes
-from domainxfer.training.run import Listener, Run
+from domainxfer.training.run import Run
 from domainxfer.training.run_folder import RunFolder
 from domainxfer.training.state import checkpoints, load_checkpoint
 from domainxfer.training.terms import asks_critic

@@ -1,0 +1,32 @@
+"""What the loop tells whoever watches it, and how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from domainxfer.metrics.truth import TruthFigure
+from domainxfer.training.held_out import Direction
+
+
+@dataclass
+class Listener:
+    """What the loop tells whoever watches; each default does nothing."""
+
+    row: Callable[[int, dict[str, float]], None] = lambda step, row: None
+    """A row of the log: step, and values by name, with ``pictures_per_second`` and ``seconds_left``."""
+    figures: Callable[[int, list[Direction], dict[tuple[str, str], TruthFigure]], None] = lambda step, d, t: None
+    """New held-out figures."""
+    say: Callable[[str], None] = lambda text: None
+    """A line worth reading."""
+    stop: Callable[[], bool] = lambda: False
+    """Asked before each step: True saves a checkpoint and ends the run, to be resumed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `Run.train` ended."""
+
+    step: int
+    finished: bool
+    """All steps done, or the time is up; False when interrupted."""
+    directions: list[Direction] = field(default_factory=list)
+    truth: dict[tuple[str, str], TruthFigure] = field(default_factory=dict)
