@@ -7,6 +7,7 @@ digits = domainxfer.load("runs/mnist-1").generate(16, seed=3)
 
 import functools
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack, overload
@@ -142,10 +143,12 @@ def train(
     if old is not None:
         run.start_from(old)
     check_conditioning(run.stepper.generator)
-    if processes.is_main:
-        run.folder = new_run(runs, name or recipe.card)
+    if not processes.is_main:
+        return _trained(run, max_seconds)
+    run.folder = new_run(runs, name or recipe.card)
+    with run.folder.alone():
         listener.say(f"run {run.folder.path}")
-    return _trained(run, max_seconds)
+        return _trained(run, max_seconds)
 
 
 def resume(
@@ -177,10 +180,12 @@ def resume(
     recipe = override(read_recipe(folder.recipe), changes or {})
     _refuse_new_sizes(read_recipe(folder.recipe), recipe)
     pictures = open_pictures(recipe, offline, listener.say)
-    run = Run(recipe, pictures, Processes(cpu=cpu), folder, listener)
-    run.resume()
-    listener.say(f"run {folder.path}, from step {run.step}")
-    return _trained(run, max_seconds)
+    processes = Processes(cpu=cpu)
+    with folder.alone() if processes.is_main else nullcontext():
+        run = Run(recipe, pictures, processes, folder, listener)
+        run.resume()
+        listener.say(f"run {folder.path}, from step {run.step}")
+        return _trained(run, max_seconds)
 
 
 def discover(

@@ -15,6 +15,7 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.prepare import prepare
 from domainxfer.recipe import Recipe
 from domainxfer.training.listener import Listener
+from domainxfer.training.run_folder import RunFolder
 
 TINY = {
     "data": {"size": 32, "batch": 4},
@@ -81,6 +82,13 @@ def test_resume_with_more_steps_goes_on(mine):
     more = domainxfer.resume(runs=runs, changes={"training": {"steps": 6}}, cpu=True)
     assert more.outcome.step == 6
     assert json.loads((more.run / "model" / "config.json").read_text())["steps"] == 6
+
+
+def test_a_run_that_is_in_training_is_left_alone(mine):
+    runs = mine.parent / "busy"
+    done = domainxfer.train(str(mine), changes=TINY, runs=runs, cpu=True)
+    with RunFolder(done.run).alone(), pytest.raises(DomainxferError, match="trained by another process"):
+        domainxfer.resume(runs=runs, changes={"training": {"steps": 6}}, cpu=True)
 
 
 def test_resume_cannot_change_the_networks(trained, mine):

@@ -6,8 +6,12 @@ runs/latest    points to the newest run
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from domainxfer.errors import DomainxferError, did_you_mean
 from domainxfer.files import explain_os_error, write_text
@@ -64,6 +68,21 @@ class RunFolder:
     def best(self) -> Path:
         """The model with the best validation figure so far."""
         return self.path / "best"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within it no other process can train this run: two of them would write over each other.
+
+        Raises:
+            DomainxferError: another one does.
+        """
+        try:
+            with FileLock(self.path / "lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise DomainxferError(
+                f"{self.path} is being trained by another process; wait until it ends, or stop it (Ctrl-C saves)"
+            ) from error
 
 
 def new_run(runs: Path, name: str) -> RunFolder:

@@ -19,6 +19,17 @@ def begun(runs: Path, name: str, age: int = 0) -> RunFolder:
     return folder
 
 
+def test_two_processes_cannot_train_one_run(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "runs", "demo")
+    with folder.alone():
+        with pytest.raises(DomainxferError, match=r"demo-1 is being trained by another process"), folder.alone():
+            pass
+        with begun(tmp_path / "runs", "demo").alone():
+            pass  # another run
+    with folder.alone():
+        pass  # the first has ended
+
+
 def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folders = [new_run(tmp_path / "runs", "demo").path.name for _ in range(3)]
     assert folders == ["demo-1", "demo-2", "demo-3"]
