@@ -169,7 +169,7 @@ SEVERAL = [
 ]
 
 
-@pytest.mark.parametrize("more", [[], SEVERAL], ids=["plain", "several"])
+@pytest.mark.parametrize("more", [[], pytest.param(SEVERAL, marks=pytest.mark.slow)], ids=["plain", "several"])
 def test_two_processes_train_what_one_trains(home, more):
     """With the same total batch the losses agree within 1e-5, SimGAN's too, whose groups span the batch."""
     name_of = {"one": f"one{len(more)}", "two": f"two{len(more)}"}
