@@ -55,7 +55,7 @@ class Planner:
         self.sizes, self.batch, self.seed = sizes, batch, seed
         self.known = np.arange(0) if known is None else known
         self.known_positions = np.arange(0, batch if len(self.known) else 0, known_every)
-        self._orders: dict[int, tuple[int, np.ndarray]] = {}
+        self._orders: dict[tuple[str | int, ...], tuple[int, np.ndarray]] = {}
 
     def plan(self, step: int) -> Plan:
         """The plan of one step. Each domain is gone through in a new order each epoch, without repeats."""
@@ -72,16 +72,20 @@ class Planner:
         return Plan(y_real, picks, deranged(y_real, draw(self.seed, "targets", step)), self.known_positions)
 
     def _picks_of_known(self, step: int) -> list[int]:
-        count, each = len(self.known), len(self.known_positions)
-        turns = [divmod(n, count) for n in range(step * each, (step + 1) * each)]
-        return [int(self.known[permutation(count, self.seed, "known order", epoch)[place]]) for epoch, place in turns]
+        each = len(self.known_positions)
+        turns = range(step * each, (step + 1) * each)
+        return [int(self.known[self._in_turn(len(self.known), n, "known order")]) for n in turns]
 
     def _pick(self, label: int, nth: int) -> int:
-        epoch, place = divmod(nth, self.sizes[label])
-        kept = self._orders.get(label)
+        return self._in_turn(self.sizes[label], nth, "order", label)
+
+    def _in_turn(self, count: int, nth: int, purpose: str, *of: int) -> int:
+        """The nth of ``count`` things that are gone through in a new order each epoch."""
+        epoch, place = divmod(nth, count)
+        kept = self._orders.get((purpose, *of))
         if kept is None or kept[0] != epoch:
-            kept = epoch, permutation(self.sizes[label], self.seed, "order", label, epoch)
-            self._orders[label] = kept
+            kept = epoch, permutation(count, self.seed, purpose, *of, epoch)
+            self._orders[purpose, *of] = kept
         return int(kept[1][place])
 
 
