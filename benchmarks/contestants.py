@@ -19,7 +19,7 @@ from domainxfer import api
 from domainxfer.datasets.batches import BatchSource, batches
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.errors import UsageError
-from domainxfer.recipe import Recipe, set_option
+from domainxfer.recipe import Recipe, override, set_option
 from domainxfer.training.held_out import Translates
 from domainxfer.training.logbook import LogBook
 from domainxfer.training.processes import Processes
@@ -93,7 +93,7 @@ class Contest:
         if method == "ours":
             terms |= {"steps": self.steps, "recipe": recipe.model_dump(mode="json", exclude={"source"})}
         else:
-            loading = recipe.data.model_dump(mode="json", exclude={"batch"})
+            loading = recipe.data.model_dump(mode="json", exclude={"batch", "grow"})
             terms |= {"blocks": self.blocks, "width": self.width, "loading": loading}
         as_read: dict[str, Any] = json.loads(json.dumps(terms))  # what a record of these terms is compared with
         return as_read
@@ -191,18 +191,33 @@ def _train_ours(
 
 
 def _planned_steps(contest: Contest, recipe: Recipe, data: DomainData, say: Say) -> int:
-    """The steps that fit into the minutes, for the schedules that go by steps: a throw-away run tells the speed."""
-    clock = Clock(contest.probe, most=recipe.training.steps - 1)
-    Run(recipe, data, Processes(), None, Listener(stop=clock)).train()
-    steps = max(2, round(clock.speed() * contest.seconds))
-    say(f"{clock.speed():.2f} steps a second in a probe of {clock.seconds:.0f} s: {steps} steps planned")
+    """The steps that fit into the minutes, for the schedules that go by steps: throw-away runs tell the speed.
+
+    Pictures that grow have a speed for each of their sizes.
+    """
+    done, left = 0, contest.seconds
+    for until, side in [*sorted(recipe.data.grow.items()), (NEVER, recipe.data.size)]:
+        speed = _speed_at(side, contest, recipe, data, say)
+        if done + speed * left <= until:
+            break
+        done, left = until, left - (until - done) / speed
+    steps = max(2, done + round(speed * left))
+    say(f"{steps} steps planned")
     return steps
+
+
+def _speed_at(side: int, contest: Contest, recipe: Recipe, data: DomainData, say: Say) -> float:
+    """Steps a second with pictures of this size."""
+    clock = Clock(contest.probe, most=recipe.training.steps - 1)
+    Run(override(recipe, {"data": {"size": side, "grow": {}}}), data, Processes(), None, Listener(stop=clock)).train()
+    say(f"{clock.speed():.2f} steps a second at {side} px in a probe of {clock.seconds:.0f} s")
+    return clock.speed()
 
 
 def _train_cyclegan(
     contest: Contest, recipe: Recipe, data: DomainData, folder: Path, say: Say, *, fast: bool
 ) -> tuple[Translates, dict[str, Any]]:
-    settings = recipe.data.model_copy(update={"batch": 2})  # one picture of each domain
+    settings = recipe.data.model_copy(update={"batch": 2, "grow": {}})  # one picture of each domain
     source = BatchSource(data, settings, contest.seed)
     pair = Pair(contest.width, contest.blocks, fast=fast, device=Processes().device)
     gan = CycleGAN(pair, contest.width, seed=contest.seed)

@@ -4,6 +4,7 @@
 Imports no torch.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,11 @@ class DataSettings(Settings):
     """What is fed."""
 
     size: int = Field(64, ge=8, description="side of the training pictures, px")
+    grow: dict[int, int] = Field(
+        default_factory=dict,
+        description="translation may begin with smaller pictures: {2000: 64, 3000: 96} is 64 px until step 2,000, then "
+        "96 px until step 3,000, then `size`; each fourth of the pixels takes a fourth of the time",
+    )
     batch: int = Field(8, ge=2, description="pictures in a batch, all processes and domains together")
     margin: float = Field(
         1.125, ge=1, le=4, description="pictures are loaded this much larger than size, room for the random crop"
@@ -45,6 +51,26 @@ class DataSettings(Settings):
     validation_share: float = Field(0.1, gt=0, lt=1, description="part of train held out for every choice")
     cache_mb: int = Field(2000, ge=0, description="decoded pictures are kept in memory up to this size")
     workers: int = Field(0, ge=0, description="loader processes; 0 prepares batches in a thread beside the step")
+
+    @model_validator(mode="after")
+    def _growing(self) -> "DataSettings":
+        sides = [side for _, side in sorted(self.grow.items())] + [self.size]
+        if any(step < 1 for step in self.grow) or any(a >= b for a, b in pairwise(sides)):
+            raise ValueError(
+                f"grow: {self.grow}: write {{step: px}}, each step above 0, each side larger than the one before and "
+                f"smaller than data.size ({self.size})"
+            )
+        return self
+
+    def size_at(self, step: int) -> int:
+        """Side of the training pictures at a step, px."""
+        return next((side for until, side in sorted(self.grow.items()) if step < until), self.size)
+
+    def work(self, steps: range) -> float:
+        """How many steps of full size take as long as these steps: time goes with the pixels."""
+        edges = [0, *sorted(self.grow), max(steps.stop, *self.grow, 0)]
+        stages = (range(max(a, steps.start), min(b, steps.stop)) for a, b in pairwise(edges))
+        return sum(len(stage) * (self.size_at(stage.start) / self.size) ** 2 for stage in stages)
 
 
 def _weight_alone(value: Any) -> Any:
@@ -241,10 +267,13 @@ class Recipe(Settings):
                 f"objective.critic_batch: {self.objective.critic_batch} is more than data.batch, {self.data.batch}; "
                 "the critic learns from a part of the batch, or from all of it"
             )
-        if self.data.size % 2 or self.data.size < 2**self.critic.depth:
-            raise ValueError(
-                f"data.size: {self.data.size} must be even and at least {2**self.critic.depth}, 2 to the critic's depth"
-            )
+        if self.data.grow and self.mode == "generate":
+            raise ValueError("data.grow: content from noise becomes pictures of one size; leave it out")
+        for name, side in (("size", self.data.size), *(("grow", side) for side in self.data.grow.values())):
+            if side % 2 or side < 2**self.critic.depth:
+                raise ValueError(
+                    f"data.{name}: {side} must be even and at least {2**self.critic.depth}, 2 to the critic's depth"
+                )
         return self
 
     def resolved(self, labels: int, labels_known: bool = True) -> "Recipe":
@@ -311,7 +340,7 @@ def set_option(changes: dict[str, Any], assignment: str) -> None:
         if not isinstance(inner, dict) or _is_schedule(inner):
             inner = changes[folder] = {"weight": inner}  # a term's weight came first, now comes one of its options
         changes = inner
-    if isinstance(changes.get(last), dict):
+    if isinstance(changes.get(last), dict) and not _is_schedule(changes[last]):
         changes, last = changes[last], "weight"  # the other way round
     try:
         changes[last] = yaml.safe_load(value)
@@ -353,7 +382,7 @@ def merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     both = dict(old)
     for name, value in changes.items():
         known = both.get(name)
-        if isinstance(known, dict) and isinstance(value, dict) and not _is_schedule(value):
+        if isinstance(known, dict) and isinstance(value, dict) and not _is_schedule(known) and not _is_schedule(value):
             both[name] = merged(known, value)
         elif isinstance(known, dict) and "weight" in known and (not isinstance(value, dict) or _is_schedule(value)):
             both[name] = {**known, "weight": value}  # objective.generator.cycle=5 keeps the term's options

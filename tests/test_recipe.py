@@ -69,6 +69,12 @@ def test_a_setting_of_the_command_line() -> None:
         ("data.batch=1", ["data.batch", "greater than or equal to 2"]),
         ("data.size=65", ["data.size", "even"]),
         ("data.size=12", ["data.size", "at least"]),
+        ("data.grow={100: 64}", ["data", "grow", "smaller than data.size (64)"]),
+        ("data.grow={100: 48, 200: 32}", ["data", "grow", "each side larger than the one before"]),
+        ("data.grow={0: 32}", ["data", "grow", "each step above 0"]),
+        ("data.grow={100: 8}", ["data.grow", "at least 16"]),
+        ("data.grow={100: 33}", ["data.grow", "even"]),
+        ("data.grow=32", ["data.grow", "dictionary"]),
         ("critic.fields=[9]", ["critic", "between 1 and depth"]),
         ("optimizer.betas=[0.5]", ["optimizer.betas"]),
         ("objective.critic.r1=big", ["objective.critic.r1", "number"]),
@@ -198,6 +204,24 @@ def test_the_critics_batch_is_a_part_of_the_batch() -> None:
     assert changed("objective.critic_batch=8").objective.critic_batch == 8
     assert "greater than or equal to 1" in refusal("objective.critic_batch=0")
     assert "greater than or equal to 1" in refusal("objective.reuse=0")
+
+
+def test_pictures_that_grow() -> None:
+    data = changed("data.size=128", "data.grow={200: 64, 300: 96}").data
+    assert [data.size_at(step) for step in (0, 199, 200, 299, 300, 9999)] == [64, 64, 96, 96, 128, 128]
+    assert data.work(range(1000)) == pytest.approx(200 / 4 + 100 * 9 / 16 + 700)
+    assert data.work(range(250, 310)) == pytest.approx(50 * 9 / 16 + 10)
+    assert data.work(range(100, 150)) == pytest.approx(50 / 4)
+    assert data.work(range(500, 500)) == 0
+    assert changed("data.size=128", "data.grow={200: 64}", "data.grow={50: 32}").data.grow == {50: 32}
+    whole = changed("data.size=128", "data.grow={200: 64}")
+    assert override(whole, {"data": {"grow": {}}}).data.grow == {}, "a card's can be switched off"
+    plain = changed("data.size=128").data
+    assert (plain.size_at(0), plain.work(range(3, 10))) == (128, 7)
+
+
+def test_pictures_from_noise_do_not_grow() -> None:
+    assert "leave it out" in refusal("mode=generate", "data.grow={100: 32}")
 
 
 def test_two_domains_need_an_even_batch() -> None:

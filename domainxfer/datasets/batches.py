@@ -184,6 +184,7 @@ class BatchSource(Dataset[Batch]):
         rank: this process.
         processes: how many share a batch.
         reuse: batches that have the sources of the first of them.
+        batches_a_step: how many a step takes; pictures that grow do so by steps.
     """
 
     def __init__(
@@ -195,7 +196,9 @@ class BatchSource(Dataset[Batch]):
         rank: int = 0,
         processes: int = 1,
         reuse: int = 1,
+        batches_a_step: int = 1,
     ) -> None:
+        self.settings, self.batches_a_step = settings, batches_a_step
         load_size = round(settings.size * settings.margin)
         budget = settings.cache_mb * 2**20 // len(data.train)
         self.pictures = [LoadedPictures(pictures, load_size, budget) for pictures in data.train]
@@ -203,20 +206,22 @@ class BatchSource(Dataset[Batch]):
         sizes = tuple(map(len, self.pictures))
         self.planner = Planner(sizes, settings.batch, seed, np.array(list(known), np.int64), settings.known_every)
         self.label_of = known
-        self.augmentation = Augmentation(settings.size, settings.augment, seed)
+        sides = {settings.size, *settings.grow.values()}
+        self.augmentation = {side: Augmentation(side, settings.augment, seed) for side in sides}
         self.channels, self.reuse = channels, reuse
         share = settings.batch // processes
         self.positions = list(range(rank * share, (rank + 1) * share if rank < processes - 1 else settings.batch))
 
     def __getitem__(self, step: int) -> Batch:
         plan, first = self.planner.plan(step), step - step % self.reuse
+        side = self.settings.size_at(first // self.batches_a_step)
         if step != first:
-            return self._with_sources_of(self[first], plan, step)
+            return self._with_sources_of(self[first], plan, step, side)
         sources = plan.sources[self.positions].tolist()
         # A source may lie in the share of another process: it is loaded here too.
         needed = sorted({*self.positions, *sources})
         row_of = {position: row for row, position in enumerate(needed)}
-        pictures = to_tensor(np.stack([self._picture(plan, step, p) for p in needed]), self.channels)
+        pictures = to_tensor(np.stack([self._picture(plan, step, p, side) for p in needed]), self.channels)
         real, source = ([row_of[p] for p in places] for places in (self.positions, sources))
         y_real = torch.from_numpy(plan.y_real)
         return Batch(
@@ -235,14 +240,16 @@ class BatchSource(Dataset[Batch]):
         labels[plan.known] = [self.label_of[pick] for pick in plan.picks[plan.known].tolist()]
         return torch.from_numpy(labels[self.positions])
 
-    def _with_sources_of(self, first: Batch, plan: Plan, step: int) -> Batch:
-        reals = np.stack([self._picture(plan, step, p) for p in self.positions])
+    def _with_sources_of(self, first: Batch, plan: Plan, step: int, side: int) -> Batch:
+        reals = np.stack([self._picture(plan, step, p, side) for p in self.positions])
         y_real = torch.from_numpy(plan.y_real)[self.positions]
         return replace(first, step=step, x_real=to_tensor(reals, self.channels), y_real=y_real, sources=None)
 
-    def _picture(self, plan: Plan, step: int, position: int) -> np.ndarray:
-        pictures = self.pictures[int(plan.y_real[position])]
-        return self.augmentation(pictures[int(plan.picks[position])], step, position)
+    def _picture(self, plan: Plan, step: int, position: int, side: int) -> np.ndarray:
+        picture = self.pictures[int(plan.y_real[position])][int(plan.picks[position])]
+        if side < self.settings.size:
+            picture = resized(picture, round(side * self.settings.margin))
+        return self.augmentation[side](picture, step, position)
 
 
 def _known_among(pictures: "LoadedPictures", known_labels: Mapping[int, int]) -> dict[int, int]:
@@ -319,7 +326,11 @@ def sum_of_bytes(arrays: list[np.ndarray]) -> int:
 
 def shrink(picture: Image.Image, size: int) -> np.ndarray:
     """Shorter side to ``size``, aspect kept, without aliasing: (H, W, 3) uint8."""
-    array = np.asarray(picture.convert("RGB"))
+    return resized(np.asarray(picture.convert("RGB")), size)
+
+
+def resized(array: np.ndarray, size: int) -> np.ndarray:
+    """The same for a picture that is an array (H, W, 3) uint8."""
     height, width = array.shape[:2]
     scale = size / min(height, width)
     if scale == 1:

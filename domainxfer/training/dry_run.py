@@ -1,4 +1,4 @@
-"""What a run would cost: everything is built, two steps are done, nothing is written."""
+"""What a run would cost: everything is built, two steps of full size are done, nothing is written."""
 
 import sys
 import time
@@ -17,6 +17,8 @@ class Estimate:
     critic_parameters: int
     seconds_a_step: float
     steps: int
+    full_steps: float
+    """As many steps of full size take as long as the run's, whose first may be of smaller pictures."""
     memory_mb: float
     """Peak of the process, or of the GPU where there is one."""
     device: str
@@ -26,13 +28,14 @@ class Estimate:
     @property
     def hours(self) -> float:
         """Of the whole run, without figures and samples."""
-        return self.seconds_a_step * self.steps / 3600
+        return self.seconds_a_step * self.full_steps / 3600
 
 
 def estimate(run: Run) -> Estimate:
     """Do two steps of a run and measure the second: the first also pays for warming up."""
     seconds, parts = 0.0, {}
-    for step in range(2):
+    first = max(run.recipe.data.grow, default=0)
+    for step in range(first, first + 2):
         began = time.perf_counter()
         numbers = range(step * run.stepper.batches_a_step, (step + 1) * run.stepper.batches_a_step)
         batches = [run.source[n].to(run.processes.device, run.memory_format) for n in numbers]
@@ -43,6 +46,7 @@ def estimate(run: Run) -> Estimate:
         critic_parameters=sum(p.numel() for p in run.stepper.critic.parameters()),
         seconds_a_step=seconds,
         steps=run.recipe.training.steps,
+        full_steps=run.recipe.data.work(range(run.recipe.training.steps)),
         memory_mb=_peak_memory_mb(run.processes.device),
         device=str(run.processes.device),
         precision="bf16" if run.bf16 else "fp32",

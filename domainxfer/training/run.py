@@ -86,6 +86,7 @@ class Run:
             processes.rank,
             processes.count,
             reuse=recipe.objective.reuse if recipe.mode == "translate" else 1,  # noise is not loaded
+            batches_a_step=self.stepper.batches_a_step,
         )
         self.watch = Watch()
         self.step = 0
@@ -282,7 +283,9 @@ class Run:
         if self.folder is not None:
             self._log_book.add(self.step, **row)
         self._warn(warnings)
-        self.listener.row(self.step, {**row, "seconds_left": (self.recipe.training.steps - self.step) / speed})
+        work = self.recipe.data.work
+        left = work(range(self.step, self.recipe.training.steps)) / work(range(self.step - 1, self.step))
+        self.listener.row(self.step, {**row, "seconds_left": left / speed})
 
     def _warn(self, warnings: list[str]) -> None:
         for warning in warnings:

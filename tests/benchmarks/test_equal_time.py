@@ -87,6 +87,29 @@ def test_steps_are_planned_from_the_probe(contestants, coats, monkeypatch):
     assert contestants._planned_steps(contest, recipe, data, silent) == 360
 
 
+@pytest.mark.parametrize(("minutes", "steps"), [(1, 240), (2, 300 + 45), (0.5, 120)])
+def test_pictures_that_grow_are_planned_with_the_speed_of_each_size(contestants, coats, monkeypatch, minutes, steps):
+    contest = contest_on(contestants, coats, minutes=minutes, settings=(*TINY, "data.grow={300: 16}"))
+    recipe, data = contest.opened(silent)
+    probed = []
+
+    def speed_at(side, *rest):
+        probed.append(side)
+        return {16: 4.0, SIDE: 1.0}[side]
+
+    monkeypatch.setattr(contestants, "_speed_at", speed_at)
+    assert contestants._planned_steps(contest, recipe, data, silent) == steps
+    assert probed == ([16, SIDE] if minutes == 2 else [16])
+
+
+def test_a_probe_is_of_pictures_of_its_size(contestants, coats):
+    contest = contest_on(contestants, coats, settings=(*TINY, "data.grow={300: 16}"))
+    recipe, data = contest.opened(silent)
+    said = []
+    assert contestants._speed_at(16, contest, recipe, data, said.append) > 0
+    assert "at 16 px" in said[0]
+
+
 def test_our_run_neither_measures_nor_draws_while_it_trains(contestants, coats):
     contest = contest_on(contestants, coats, seed=7, settings=(*TINY, "training.ema=0.9", "training.figure_every=5"))
     recipe, _ = contest.opened(silent)

@@ -232,6 +232,38 @@ def test_going_on_from_a_step_gives_the_same_batches(tiny_data: MakeData) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_pictures_grow_by_steps_and_show_the_same(tiny_data: MakeData) -> None:
+    data = tiny_data()
+    plain = settings(augment=[], margin=1.0)
+    grows = plain.model_copy(update={"grow": {2: 8, 4: 16}})
+    whole, growing = BatchSource(data, plain, seed=3), BatchSource(data, grows, seed=3)
+    for step, side in enumerate((8, 8, 16, 16, 32, 32)):
+        full, small = whole[step], growing[step]
+        assert small.x_real.shape[2:] == small.x_source.shape[2:] == (side, side)
+        expected = torch.nn.functional.interpolate(full.x_real, size=(side, side), mode="area")
+        assert (small.x_real - expected).abs().max() < 0.02, "the same pictures, averaged over areas; bytes are rounded"
+        assert torch.equal(small.y_real, full.y_real)
+    twice = BatchSource(data, grows, seed=3, batches_a_step=2)
+    assert [twice[n].x_real.shape[2] for n in (0, 3, 4, 7, 8)] == [8, 8, 16, 16, 32]
+    reused = BatchSource(data, grows, seed=3, reuse=3)
+    assert [(b.x_real.shape[2], b.x_source.shape[2]) for b in map(reused.__getitem__, (2, 3, 5, 6))] == [
+        (8, 8),
+        (16, 16),
+        (16, 16),
+        (32, 32),
+    ], "those that share sources are of one size"
+    again = list(batches(BatchSource(data, grows, seed=3), range(3, 6), workers=0))
+    assert all(same(a, growing[a.step]) for a in again)
+
+
+def test_smaller_pictures_are_cropped_and_augmented_too(tiny_data: MakeData) -> None:
+    grown = BatchSource(tiny_data(), settings(margin=1.5, grow={9: 16}), seed=0)
+    one, other = grown[0], grown[0]
+    assert one.x_real.shape[2:] == (16, 16)
+    assert same(one, other)
+    assert not torch.equal(one.x_real, BatchSource(tiny_data(), settings(margin=1.5, grow={9: 16}), seed=1)[0].x_real)
+
+
 def test_any_number_of_workers_gives_the_same_batches(tiny_data: MakeData) -> None:
     source = BatchSource(tiny_data(), settings(), seed=7)
     alone = [source[step] for step in range(3, 9)]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from domainxfer.datasets.domain_data import DomainData
-from domainxfer.recipe import Recipe
+from domainxfer.recipe import DataSettings, Recipe
 from domainxfer.training import dry_run
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.listener import Listener
@@ -22,9 +22,10 @@ class TimedRun:
 
     bf16, memory_format = True, torch.channels_last
 
-    def __init__(self, batches_a_step: int = 1, steps: int = 9000) -> None:
+    def __init__(self, batches_a_step: int = 1, steps: int = 9000, grow: dict[int, int] | None = None) -> None:
         self.clock, self.loaded, self.done = 0.0, list[int](), list[tuple[int, int]]()
-        self.recipe = SimpleNamespace(training=SimpleNamespace(steps=steps))
+        data = DataSettings(size=64, grow=grow or {})
+        self.recipe = SimpleNamespace(training=SimpleNamespace(steps=steps), data=data)
         self.processes = SimpleNamespace(device=torch.device("cpu"))
         outer = self
 
@@ -44,14 +45,14 @@ class TimedRun:
                 self.batches_a_step = batches_a_step
 
             def __call__(self, batches: list[Any], step: int) -> dict[str, torch.Tensor]:
-                outer.clock += 2 if step else 10
+                outer.clock += 2 if outer.done else 10
                 outer.done.append((step, len(batches)))
                 return {"generator/cycle": torch.tensor(float(step))}
 
         self.source, self.stepper = Source(), Stepper()
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, **settings: int) -> tuple[TimedRun, Estimate]:
+def timed(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> tuple[TimedRun, Estimate]:
     run = TimedRun(**settings)
     monkeypatch.setattr(dry_run, "time", SimpleNamespace(perf_counter=lambda: run.clock))
     return run, estimate(run)  # type: ignore[arg-type]
@@ -64,6 +65,13 @@ def test_warming_up_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.hours == pytest.approx(9000 * 2.25 / 3600)
     assert found.parts == {"generator/cycle": 1.0}
     assert [step for step, _ in run.done] == [0, 1]
+
+
+def test_steps_of_full_size_are_measured_and_smaller_ones_count_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, found = timed(monkeypatch, steps=9000, grow={4000: 32})
+    assert [step for step, _ in run.done] == [4000, 4001]
+    assert run.loaded == [4000, 4001]
+    assert found.hours == pytest.approx((4000 / 4 + 5000) * 2.25 / 3600)
 
 
 def test_each_step_gets_batches_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

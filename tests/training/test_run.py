@@ -142,6 +142,30 @@ def test_a_run_that_is_stopped_can_go_on_from_there(
     assert steps_of(folder.metrics) == [2, 4, 5]
 
 
+def test_a_run_whose_pictures_grow_goes_on_bit_for_bit_and_says_how_long(
+    tiny_recipe: Callable[..., Recipe], tiny_data: Callable[..., DomainData], tmp_path: Path
+) -> None:
+    training = {"steps": 6, "log_every": 1, "checkpoint_every": 3, "figure_every": 100, "extractor": "gabor"}
+    recipe = tiny_recipe({"data": {"size": 32, "grow": {4: 16}}, "training": training})
+    left: list[float] = []
+    watching = Listener(row=lambda step, row: left.append(row["seconds_left"] * row["pictures_per_second"]))
+
+    def run(name: str, listener: Listener) -> Run:
+        return Run(recipe, tiny_data(), Processes(cpu=True), RunFolder(tmp_path / name), listener)
+
+    whole = run("whole", watching)
+    whole.train()
+    batch = recipe.data.batch
+    assert [n / batch for n in left] == pytest.approx([3 + 2 * 4, 2 + 2 * 4, 1 + 2 * 4, 2 * 4, 1, 0])
+    asked = iter(range(100))
+    run("parts", Listener(stop=lambda: next(asked) == 3)).train()
+    more = Run(recipe, tiny_data(), Processes(cpu=True), RunFolder(tmp_path / "parts"), Listener())
+    more.resume()
+    more.train()
+    one, other = (r.stepper.generator.state_dict() for r in (whole, more))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_when_the_time_is_up_the_run_is_finished(
     new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
 ) -> None:
