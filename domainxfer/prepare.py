@@ -51,8 +51,9 @@ def prepare(
         options: `RunOptions`.
     """
     card, file, root = card_meant(data, say), options.get("recipe_file"), options.get("data_root")
-    base = read_recipe(file) if file else _recipe_of(card)
-    if preset := options.get("preset"):
+    preset = options.get("preset")
+    base = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain=bool(preset))
+    if preset:
         base = override(base, load_preset(preset))
     if tune is not None:
         base = override(base, _sizes_of(tune))
@@ -149,11 +150,16 @@ def _sizes_of(model: NetworkModel) -> dict[str, Any]:
     return sizes if config.critic is None else {**sizes, "critic": config.critic.model_dump()}
 
 
-def _recipe_of(card: Card | None) -> Recipe:
+def _recipe_of(card: Card | None, mode: str | None, *, plain: bool) -> Recipe:
+    """The card's recipe, or that for any pictures, for translation or for content from noise.
+
+    A preset says itself how noise becomes pictures: it is laid over a ``plain`` recipe.
+    """
+    mode = mode or (card.mode if card else "translate")
+    base = override(Recipe(), load_preset("generate") if mode == "generate" and not plain else {"mode": mode})
     if card is None:
-        return Recipe()
-    at_size = override(Recipe(card=card.name, mode=card.mode), {"data": {"size": card.size}})
-    return override(at_size, card.recipe)
+        return base
+    return override(override(base, {"card": card.name, "data": {"size": card.size}}), card.recipe)
 
 
 def _absolute(data: str) -> str:

@@ -262,6 +262,10 @@ class Recipe(Settings):
             raise ValueError("data.batch: two domains need an even batch, so that each real has a fake of its label")
         if self.mode == "translate" and self.generator.channels != 3:
             raise ValueError("generator.channels: translation works on colour pictures, 3 channels")
+        if self.mode == "translate" and self.critic.whole:
+            raise ValueError(
+                "critic.whole: it knows one size and what lies where in it; translation is judged by patches (PatchGAN)"
+            )
         if (self.objective.critic_batch or 0) > self.data.batch:
             raise ValueError(
                 f"objective.critic_batch: {self.objective.critic_batch} is more than data.batch, {self.data.batch}; "

@@ -162,7 +162,7 @@ def test_cards_have_recipes_that_hold_together():
 
     for name in list_cards():
         card = load_card(name)
-        recipe = _recipe_of(card).resolved(len(card.domains) if card.mode == "translate" else 0)
+        recipe = _recipe_of(card, None, plain=False).resolved(len(card.domains) if card.mode == "translate" else 0)
         assert recipe.mode == card.mode
 
 

@@ -92,6 +92,27 @@ def test_the_users_own_settings_win(mine: Path) -> None:
     assert recipe.objective.generator["identity"].weight == 5
 
 
+def test_content_from_noise_has_a_recipe_of_its_own(mine: Path) -> None:
+    recipe, _ = prepare(str(mine), print, mode="generate")
+    settings = load_preset("generate")
+    assert recipe.data.batch == settings["data"]["batch"]
+    assert (recipe.critic.whole, recipe.critic.fields, recipe.critic.norm) == (True, (), "none")
+    assert set(recipe.objective.critic) - {"nonsaturating"} == {"r3gan", "r1", "r2"}
+    assert recipe.objective.critic["nonsaturating"].weight == recipe.objective.generator["nonsaturating"].weight == 0
+    translation, _ = prepare(str(mine), print)
+    assert (translation.critic.whole, translation.data.batch) == (False, Recipe().data.batch)
+    card, _ = prepare("mazes", print)
+    assert card.critic.whole
+    assert card.data.augment == (), "the card's own settings lie above"
+
+
+def test_a_preset_is_laid_over_no_other_recipe_for_noise(mine: Path) -> None:
+    recipe, _ = prepare(str(mine), print, mode="generate", preset="dcgan-64")
+    assert "r3gan" not in recipe.objective.critic
+    assert not recipe.critic.whole
+    assert recipe.optimizer.generator_lr == load_preset("dcgan-64")["optimizer"]["generator_lr"]
+
+
 def test_a_misspelt_preset_suggests_the_nearest(mine: Path) -> None:
     with pytest.raises(UsageError, match=r"Did you mean 'original'.*original-light"):
         prepare(str(mine), print, preset="orignal")

@@ -75,6 +75,7 @@ def test_a_setting_of_the_command_line() -> None:
         ("data.grow={100: 8}", ["data.grow", "at least 16"]),
         ("data.grow={100: 33}", ["data.grow", "even"]),
         ("data.grow=32", ["data.grow", "dictionary"]),
+        ("critic.whole=true", ["critic.whole", "PatchGAN"]),
         ("critic.fields=[9]", ["critic", "between 1 and depth"]),
         ("optimizer.betas=[0.5]", ["optimizer.betas"]),
         ("objective.critic.r1=big", ["objective.critic.r1", "number"]),

@@ -166,6 +166,11 @@ class CriticConfig(Settings):
     style: bool = Field(
         True, description="one more score, of the whole picture, from means and deviations of its features"
     )
+    whole: bool = Field(
+        False,
+        description="one more score, of the whole picture, from what lies where; for content noise, whose pictures "
+        "have one size",
+    )
     norm: Literal["instance", "spectral", "none"] = Field(
         "instance",
         description="instance: features normalised over the picture, first and last level apart; "
@@ -183,8 +188,10 @@ class CriticConfig(Settings):
             raise ValueError("energy: an auto-encoder is given by its layers")
         if self.layers:
             self._check_layers()
-        if not self.fields or min(self.fields) < 1 or max(self.fields) > self.depth:
+        if any(not 1 <= level <= self.depth for level in self.fields):
             raise ValueError(f"fields: each must be between 1 and depth ({self.depth})")
+        if not (self.layers or self.fields or self.whole):
+            raise ValueError("fields: name one at least, unless the whole picture is scored (whole)")
         return self
 
     def _check_layers(self) -> None:

@@ -6,6 +6,7 @@ the large one knows where on the animal a texture belongs. Each label has its ow
 Pictures enter as bands (`models/bands.py`), and features are normalised over each picture by itself: pictures never
 meet, so gradient penalties may be taken a picture at a time. Normalised features cannot tell a picture from the same
 picture of twice the contrast, so what the normalisation takes away is scored by a head of its own, the style head.
+Where pictures are made of noise, nothing else says what belongs where in them: there the whole head scores the whole.
 What each is worth is in docs/design.md.
 """
 
@@ -26,7 +27,8 @@ class View(NamedTuple):
     """What the critic says of B images."""
 
     patches: tuple[Tensor, ...]
-    """Scores, fp32: (B, h * w) of the patches for each field of view; last, where there is a style head, its (B, 1)."""
+    """Scores, fp32: (B, h * w) of the patches for each field of view; then, where there are such heads, (B, 1) of the
+    style head and (B, 1) of the whole head."""
     label_logits: Tensor
     """(B, K), fp32; K may be 0."""
     code: Tensor
@@ -61,6 +63,7 @@ class Critic(nn.Module):
         maps = c.labels if c.labels and c.patch_labels else 1
         self.patch_heads = nn.ModuleDict({str(f): _PatchHead(widths[f - 1], maps) for f in c.fields})
         self.style_head = nn.Linear(2 * sum(widths), maps) if c.style else None
+        self.whole_head = nn.Linear(widths[-1] * (c.size // 2**c.depth) ** 2, maps) if c.whole else None
         self.label_head = nn.Linear(widths[-1], c.labels) if c.labels else None
         self.code_head = nn.Linear(widths[-1], c.code_size) if c.code_size else None
         self.extra_heads = nn.ModuleList(nn.Linear(widths[-1], labels) for labels in c.extra_heads)
@@ -76,7 +79,7 @@ class Critic(nn.Module):
         """Judge images.
 
         Args:
-            image: (B, C, H, W) in [-1, 1], sides multiples of 2.
+            image: (B, C, H, W) in [-1, 1], sides multiples of 2; with a whole head, of the size it was built for.
             label: (B,) int64, the label whose patch map is wanted; not needed where one map is shared.
 
         Returns:
@@ -101,6 +104,9 @@ class Critic(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             if self.style_head is not None:
                 scores = self.style_head(torch.cat(style, dim=1))
+                patches.append(map_of_label(scores[:, :, None, None], label).flatten(1))
+            if self.whole_head is not None:
+                scores = self.whole_head(x.float().flatten(1))
                 patches.append(map_of_label(scores[:, :, None, None], label).flatten(1))
             nothing = pooled[:, :0]
             label_logits = nothing if self.label_head is None else self.label_head(pooled)

@@ -1,8 +1,8 @@
 """Fine-tuning: a new run's networks begin with a model's weights, and what belongs to a label follows the label's name.
 
-Rows of four kinds belong to labels: the generator's embedding, the critic's patch maps, its style scores and its label
-logits. The row of a domain that the model knows is taken over wherever that domain now stands; a new domain begins with
-the mean of the known ones and its own fresh row added, so that no two new domains look the same.
+Rows of five kinds belong to labels: the generator's embedding, the critic's patch maps, its scores of style and of the
+whole, and its label logits. The row of a domain that the model knows is taken over wherever that domain now stands; a
+new domain begins with the mean of the known ones and its own fresh row added, so that no two new domains look the same.
 """
 
 import re
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from domainxfer.errors import DomainxferError
 
 FIRST_CRITIC = "critics.0."  # a single critic is what the first of several is
-ROWS_OF_LABELS = re.compile(r"(critics\.\d+\.)?(condition\.of_label|patch_heads\.\d+\.score|style_head|label_head)\.")
+ROWS_OF_LABELS = re.compile(
+    r"(critics\.\d+\.)?(condition\.of_label|patch_heads\.\d+\.score|style_head|whole_head|label_head)\."
+)
 
 
 def take_over(

@@ -177,6 +177,33 @@ def test_without_a_style_head() -> None:
     assert len(d(picture(2, 3, 32, 32), torch.tensor([0, 1])).patches) == 2
 
 
+def test_the_whole_head_scores_what_lies_where() -> None:
+    d = made(labels=3, depth=3, size=28, whole=True, style=False, fields=(), norm="none", bands=False)
+    x, label = picture(4, 3, 28, 28), torch.tensor([2, 0, 1, 2])
+    (scores,) = d(x, label).patches
+    features = d.enter(x).double()
+    for conv in d.trunk:
+        features = torch.nn.functional.leaky_relu(conv.double()(features), 0.2)
+    assert features.shape[2:] == (3, 3), "14, 7, 3"
+    each = features.flatten(1) @ d.whole_head.weight.double().T + d.whole_head.bias.double()
+    assert torch.allclose(scores.double(), each.gather(1, label[:, None]), atol=1e-5)
+    d.float()
+    (turned,) = d(x.flip(3), label).patches
+    assert (turned - scores).abs().min() > 1e-4, "the same textures elsewhere"
+    d(x, torch.tensor([2, 2, 2, 2])).patches[0].sum().backward()
+    assert_only_the_last(d.whole_head.weight.grad)
+
+
+def test_a_whole_head_beside_the_others() -> None:
+    view = made(labels=2, size=32, whole=True)(picture(2, 3, 32, 32), torch.tensor([0, 1]))
+    assert [p.shape for p in view.patches] == [(2, 256), (2, 64), (2, 1), (2, 1)]
+
+
+def test_a_critic_without_any_score() -> None:
+    with pytest.raises(ValueError, match="fields: name one at least"):
+        CriticConfig(fields=())
+
+
 @pytest.mark.parametrize("bands", [True, False])
 def test_a_faint_colour_is_seen_from_the_start_as_bands_only(bands: bool) -> None:
     d = made(labels=2, norm="none", style=False, bands=bands)
