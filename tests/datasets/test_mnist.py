@@ -86,7 +86,7 @@ def test_as_a_card_and_in_torchvisions_place(tmp_path: Path) -> None:
     write_tiny_mnist(tmp_path / "mnist")
     data = open_data("mnist", data_root=tmp_path, offline=True, unlabelled=True)
     assert data.counts()["test"] == {"all": 30}
-    assert data.test[0][0].size == (32, 32)
+    assert data.test[0][0].size == (28, 28)
     write_tiny_mnist(tmp_path / "other" / "mnist" / "MNIST" / "raw", packed=False)
     assert open_data("mnist", data_root=tmp_path / "other", offline=True, size=28).test[0][0].size == (28, 28)
 
