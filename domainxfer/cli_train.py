@@ -119,11 +119,11 @@ class _Display:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def row(self, step: int, row: dict[str, float]) -> None:
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in row.items() if "/" in name and "score" not in name)
-        line = (
-            f"step {step}  {row['pictures_per_second']:.1f} pictures/s  left {_clock(row['seconds_left'])}  "
-            f"{losses}  change {row.get('change', 0):.3f}"
-        )
+        shown = {
+            name: value for name, value in row.items() if ("/" in name or name == "change") and "score" not in name
+        }
+        values = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+        line = f"step {step}  {row['pictures_per_second']:.1f} pictures/s  left {_clock(row['seconds_left'])}  {values}"
         if self.status is not None:
             self.status.update(line)
         elif time.monotonic() - self.last >= PLAIN_EVERY:

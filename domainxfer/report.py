@@ -13,6 +13,7 @@ from typing import Any
 from domainxfer.chart import Level, Line, line_chart
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.files import write_text
+from domainxfer.models.config import Layer
 from domainxfer.recipe import Recipe, TermSettings, read_recipe
 from domainxfer.report_html import page, picture, preformatted, side_by_side, table, warning
 from domainxfer.training.logbook import read_log
@@ -192,10 +193,15 @@ def _data(recipe: Recipe, card: Card | None, domains: Sequence[str], data: dict[
 def _recipe(recipe: Recipe, path: Path) -> str:
     training, optimizer, generator = recipe.training, recipe.optimizer, recipe.generator
     shown = {
-        "pictures": f"{recipe.data.size} px, batches of {recipe.data.batch}",
+        "pictures": f"{_sides(recipe)} px, batches of {recipe.data.batch}",
         "steps, seed": f"{training.steps:,}, seed {training.seed}",
-        "generator": f"{generator.blocks} blocks of {generator.width} channels, code of {generator.code_size}",
-        "critic": f"{recipe.critic.depth} halvings from {recipe.critic.width} channels",
+        "generator": (_layers(generator.layers) or f"{generator.blocks} blocks of {generator.width} channels")
+        + f", code of {generator.code_size}",
+        "critic": (
+            _layers(recipe.critic.layers) or f"{recipe.critic.depth} halvings from {recipe.critic.width} channels"
+        )
+        if any(term.weight for term in recipe.objective.critic.values())
+        else "none",
         "learning rates": f"generator {optimizer.generator_lr:g}, critic {optimizer.critic_lr:g}",
         "moving average": f"{training.ema:g}",
         "critic phase": _terms(recipe.objective.critic),
@@ -207,6 +213,15 @@ def _recipe(recipe: Recipe, path: Path) -> str:
 
 
 # --- their parts -----------------------------------------------------------------------------------------------------
+
+
+def _sides(recipe: Recipe) -> str:
+    data = recipe.data
+    return "".join(f"{side} (to step {until:,}), " for until, side in sorted(data.grow.items())) + str(data.size)
+
+
+def _layers(layers: tuple[Layer, ...]) -> str:
+    return f"{len(layers)} layers, the last of {layers[-1].out} channels" if layers else ""
 
 
 def _terms(terms: dict[str, TermSettings]) -> str:

@@ -120,6 +120,15 @@ def test_a_row_shows_the_losses_but_no_scores(monkeypatch: pytest.MonkeyPatch) -
     assert command.lines[0] == "step 25  12.5 pictures/s  left 1:02:05  generator/cycle 0.250  change 0.125"
 
 
+def test_a_row_of_content_from_noise_has_no_change_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {name: value for name, value in ROW.items() if name != "change"}
+    listening(monkeypatch, lambda listener: listener.row(25, {**row, "seconds_left": 5.0}))
+    monkeypatch.setattr(cli_train, "PLAIN_EVERY", 0.0)
+    command = Command()
+    command.train("demo")
+    assert command.lines[0] == "step 25  12.5 pictures/s  left 0:05  generator/cycle 0.250"
+
+
 def test_without_a_terminal_rows_do_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     def watch(listener: Listener) -> None:
         for step in range(100):

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from domainxfer.errors import UsageError
-from domainxfer.recipe import Recipe, write_recipe
+from domainxfer.presets import load_preset
+from domainxfer.recipe import Recipe, override, write_recipe
 from domainxfer.report import write_report
 from domainxfer.report_html import LONGEST_SIDE, picture
 from domainxfer.training.run_folder import RunFolder
@@ -256,3 +257,21 @@ def test_a_run_that_generates_has_no_ceiling_but_kinds(tmp_path):
         "Norm of the generator's gradient",
     ]
     assert "real digits (floor)" in page.text
+
+
+def test_networks_of_layers_growing_pictures_and_a_run_without_a_critic(tmp_path):
+    folder = make_run(tmp_path / "run")
+    vae = override(Recipe(), load_preset("vae-28"))
+    folder.recipe.write_text(write_recipe(vae))
+    page = outline(write_report(folder))
+    assert "4 layers, the last of 1 channels, code of 0" in page.text
+    assert page.seen[page.seen.index("critic") + 1] == "none"
+    gan = override(Recipe(), load_preset("dcgan-28"))
+    folder.recipe.write_text(write_recipe(gan))
+    page = outline(write_report(folder))
+    assert page.seen[page.seen.index("critic") + 1] == "4 layers, the last of 1 channels"
+    grows = override(Recipe(), {"data": {"size": 128, "grow": {2000: 64, 3000: 96}}})
+    folder.recipe.write_text(write_recipe(grows))
+    page = outline(write_report(folder))
+    assert "64 (to step 2,000), 96 (to step 3,000), 128 px, batches of 8" in page.text
+    assert "5 blocks of 64 channels, code of 0" in page.text

@@ -201,7 +201,8 @@ def test_mazes_leave_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(mazes, "mazes_data", lambda seed: rendered(seed, train=20, validation=10, test=10))
     run = run_folder(tmp_path / "runs" / "mazes-1", "mazes", network(size=28))
     lines: list[str] = []
-    found = evaluate(tmp_path, "mazes-1", keep_in_run=True, on_event=lines.append)
+    found = evaluate(tmp_path, "mazes-1", keep_in_run=True, on_event=lines.append, extractor="auto")
+    assert found.instrument.extractor == "gabor", "no photograph's features for lines"
     assert found.judged.mean["maze_valid"].value == 0
     assert found.judged.mean["maze_valid_distinct_unseen"].real == 1
     sheet = run / "evaluation-test-gabor-mazes.png"
