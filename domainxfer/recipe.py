@@ -35,7 +35,7 @@ class DataSettings(Settings):
     grow: dict[int, int] = Field(
         default_factory=dict,
         description="translation may begin with smaller pictures: {2000: 64, 3000: 96} is 64 px until step 2,000, then "
-        "96 px until step 3,000, then `size`; each fourth of the pixels takes a fourth of the time",
+        "96 px until step 3,000, then `size`, and never more than that; a fourth of the pixels takes a fourth of the time",
     )
     batch: int = Field(8, ge=2, description="pictures in a batch, all processes and domains together")
     margin: float = Field(
@@ -54,17 +54,16 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _growing(self) -> "DataSettings":
-        sides = [side for _, side in sorted(self.grow.items())] + [self.size]
+        sides = [side for _, side in sorted(self.grow.items())]
         if any(step < 1 for step in self.grow) or any(a >= b for a, b in pairwise(sides)):
             raise ValueError(
-                f"grow: {self.grow}: write {{step: px}}, each step above 0, each side larger than the one before and "
-                f"smaller than data.size ({self.size})"
+                f"grow: {self.grow}: write {{step: px}}, each step above 0 and each side larger than the one before"
             )
         return self
 
     def size_at(self, step: int) -> int:
         """Side of the training pictures at a step, px."""
-        return next((side for until, side in sorted(self.grow.items()) if step < until), self.size)
+        return min(self.size, next((side for until, side in sorted(self.grow.items()) if step < until), self.size))
 
     def work(self, steps: range) -> float:
         """How many steps of full size take as long as these steps: time goes with the pixels."""

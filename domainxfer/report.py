@@ -217,7 +217,8 @@ def _recipe(recipe: Recipe, path: Path) -> str:
 
 def _sides(recipe: Recipe) -> str:
     data = recipe.data
-    return "".join(f"{side} (to step {until:,}), " for until, side in sorted(data.grow.items())) + str(data.size)
+    smaller = [(until, side) for until, side in sorted(data.grow.items()) if side < data.size]
+    return "".join(f"{side} (to step {until:,}), " for until, side in smaller) + str(data.size)
 
 
 def _layers(layers: tuple[Layer, ...]) -> str:

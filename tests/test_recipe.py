@@ -69,7 +69,6 @@ def test_a_setting_of_the_command_line() -> None:
         ("data.batch=1", ["data.batch", "greater than or equal to 2"]),
         ("data.size=65", ["data.size", "even"]),
         ("data.size=12", ["data.size", "at least"]),
-        ("data.grow={100: 64}", ["data", "grow", "smaller than data.size (64)"]),
         ("data.grow={100: 48, 200: 32}", ["data", "grow", "each side larger than the one before"]),
         ("data.grow={0: 32}", ["data", "grow", "each step above 0"]),
         ("data.grow={100: 8}", ["data.grow", "at least 16"]),
@@ -217,6 +216,8 @@ def test_pictures_that_grow() -> None:
     assert changed("data.size=128", "data.grow={200: 64}", "data.grow={50: 32}").data.grow == {50: 32}
     whole = changed("data.size=128", "data.grow={200: 64}")
     assert override(whole, {"data": {"grow": {}}}).data.grow == {}, "a card's can be switched off"
+    small = override(whole, {"data": {"size": 64}}).data
+    assert (small.size_at(0), small.work(range(300))) == (64, 300), "a card that grows to 128 px is of use at 64 px too"
     plain = changed("data.size=128").data
     assert (plain.size_at(0), plain.work(range(3, 10))) == (128, 7)
 

@@ -206,7 +206,7 @@ class BatchSource(Dataset[Batch]):
         sizes = tuple(map(len, self.pictures))
         self.planner = Planner(sizes, settings.batch, seed, np.array(list(known), np.int64), settings.known_every)
         self.label_of = known
-        sides = {settings.size, *settings.grow.values()}
+        sides = {settings.size_at(step) for step in (0, *settings.grow)}  # an edge is where the next size begins
         self.augmentation = {side: Augmentation(side, settings.augment, seed) for side in sides}
         self.channels, self.reuse = channels, reuse
         share = settings.batch // processes

@@ -34,7 +34,7 @@ class Estimate:
 def estimate(run: Run) -> Estimate:
     """Do two steps of a run and measure the second: the first also pays for warming up."""
     seconds, parts = 0.0, {}
-    first = max(run.recipe.data.grow, default=0)
+    first = max(run.recipe.data.grow, default=0)  # from there on all is of full size
     for step in range(first, first + 2):
         began = time.perf_counter()
         numbers = range(step * run.stepper.batches_a_step, (step + 1) * run.stepper.batches_a_step)
