@@ -14,7 +14,8 @@ from domainxfer.chart import Level, Line, line_chart
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.files import write_text
 from domainxfer.models.config import Layer
-from domainxfer.recipe import Recipe, TermSettings, read_recipe
+from domainxfer.objective import TermSettings
+from domainxfer.recipe import Recipe, read_recipe
 from domainxfer.report_html import page, picture, preformatted, side_by_side, table, warning
 from domainxfer.training.logbook import read_log
 from domainxfer.training.run_folder import RunFolder

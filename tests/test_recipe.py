@@ -8,15 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from domainxfer.errors import UsageError
-from domainxfer.recipe import (
-    OptimizerSettings,
-    Recipe,
-    TermSettings,
-    override,
-    read_recipe,
-    set_option,
-    write_recipe,
-)
+from domainxfer.objective import TermSettings
+from domainxfer.recipe import OptimizerSettings, Recipe, override, read_recipe, set_option, write_recipe
 
 R1 = Recipe().objective.critic["r1"]  # a term with options of its own
 
@@ -144,20 +137,6 @@ def test_a_schedule(where: str) -> None:
 def test_a_schedule_keeps_the_terms_options() -> None:
     r1 = changed("objective.critic.r1={0: 1, 100: 2}").objective.critic["r1"]
     assert (r1.every, r1.options) == (R1.every, R1.options)
-
-
-@pytest.mark.parametrize(
-    ("weight", "at"),
-    [
-        (3.0, {0: 3, 1000: 3}),
-        ({0: 10.0, 100: 0.0}, {0: 10, 25: 7.5, 50: 5, 100: 0, 5000: 0}),
-        ({50: 2.0, 150: 4.0, 160: 0.0}, {0: 2, 50: 2, 100: 3, 150: 4, 155: 2, 160: 0, 161: 0}),
-        ({7: 1.5}, {0: 1.5, 7: 1.5, 8: 1.5}),
-    ],
-)
-def test_weights_between_the_given_steps(weight: Any, at: dict[int, float]) -> None:
-    term = TermSettings(weight=weight)
-    assert {step: term.weight_at(step) for step in at} == pytest.approx(at)
 
 
 def test_the_rate_is_held_and_then_falls_in_a_straight_line() -> None:

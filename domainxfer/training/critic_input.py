@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from domainxfer.recipe import Augmentation, CriticInput
+from domainxfer.objective import Augmentation, CriticInput
 
 Draw = Callable[..., Tensor]
 """(purpose, kind, *shape) -> numbers for each picture of the batch, (B, *shape); see `draws.per_position`."""

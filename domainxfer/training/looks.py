@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from domainxfer.recipe import Looks
+from domainxfer.objective import Looks
 
 BENDS = 5  # control points along each side of the field that bends a picture
 SINGLE = 13  # turn, shear, ... each take one number

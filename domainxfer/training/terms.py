@@ -15,7 +15,8 @@ from torch import Tensor
 
 from domainxfer.errors import UsageError, did_you_mean
 from domainxfer.losses import adversarial, cycle, energy, info, penalties, simgan, vae
-from domainxfer.recipe import Objective, Recipe, TermSettings
+from domainxfer.objective import Objective, TermSettings
+from domainxfer.recipe import Recipe
 
 Phase = Literal["critic", "generator", "info"]
 

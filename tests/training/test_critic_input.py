@@ -5,7 +5,7 @@ import zlib
 import pytest
 import torch
 
-from domainxfer.recipe import CriticInput
+from domainxfer.objective import CriticInput
 from domainxfer.training.critic_input import as_critic_sees, cut_out, recoloured, shifted
 
 

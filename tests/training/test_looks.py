@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from domainxfer.recipe import Looks
+from domainxfer.objective import Looks
 from domainxfer.training.looks import NUMBERS, SINGLE, looked_at
 
 NONE = {"turn": 0, "shear": 0, "stretch": 1, "shift": 0, "bend": 0, "ink": 0, "tone": 0}

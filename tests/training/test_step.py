@@ -16,7 +16,8 @@ from domainxfer.datasets.batches import Batch
 from domainxfer.errors import UsageError
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
-from domainxfer.recipe import Objective, Recipe
+from domainxfer.objective import Objective
+from domainxfer.recipe import Recipe
 from domainxfer.training.passes import Pass
 from domainxfer.training.step import Stepper, _told_apart
 from domainxfer.training.terms import TERMS

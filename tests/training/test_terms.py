@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from domainxfer.errors import UsageError
-from domainxfer.recipe import Objective, TermSettings
+from domainxfer.objective import Objective, TermSettings
 from domainxfer.training.terms import NEEDS, TERMS, Term, build_terms
 
 

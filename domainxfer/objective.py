@@ -1,0 +1,131 @@
+"""What a run is trained for: three lists of terms with their weights, and what is done around them.
+
+A term's function is found by its name (`training/terms.py`); here are its weight, its schedule and its options. Imports
+no torch.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+
+from domainxfer.models.config import Settings
+
+
+def _weight_alone(value: Any) -> Any:
+    return value if isinstance(value, (dict, TermSettings)) and not is_schedule(value) else {"weight": value}
+
+
+def is_schedule(value: Any) -> bool:
+    """Whether a setting is given as {step: number}, to be replaced as a whole."""
+    return isinstance(value, dict) and bool(value) and all(isinstance(key, int) for key in value)
+
+
+class TermSettings(Settings):
+    """One term of the objective: its weight and when it counts. Further names are options of its function."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    weight: float | dict[int, float] = Field(
+        1.0, description="a number, or {step: number} joined by straight lines; 0 switches the term off"
+    )
+    every: int = Field(1, ge=1, description="lazy penalties: applied every so many steps, at weight times so many")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword options of the term's function."""
+        return dict(self.model_extra or {})
+
+    def weight_at(self, step: int) -> float:
+        """The weight at a step: constant, or piecewise linear between the given steps."""
+        return _scheduled(self.weight, step)
+
+
+def _scheduled(value: float | dict[int, float], step: int) -> float:
+    if not isinstance(value, dict):
+        return value
+    points = sorted(value.items())
+    before = [point for point in points if point[0] <= step]
+    after = [point for point in points if point[0] > step]
+    if not before or not after:
+        return (before[-1] if before else after[0])[1]
+    (s0, w0), (s1, w1) = before[-1], after[0]
+    return w0 + (w1 - w0) * (step - s0) / (s1 - s0)
+
+
+Terms = dict[str, Annotated[TermSettings, BeforeValidator(_weight_alone)]]
+Phase = Literal["critic", "generator"]
+Augmentation = Literal["colour", "shift", "cutout"]
+
+
+class CriticInput(Settings):
+    """What is done to reals and fakes alike before the critic sees them."""
+
+    noise: float | dict[int, float] = Field(
+        0.0, description="instance noise: deviation added to pictures in [-1, 1], or {step: number}"
+    )
+    augment: tuple[Augmentation, ...] = Field((), description="differentiable augmentation: colour, shift, cutout")
+
+    def noise_at(self, step: int) -> float:
+        """Deviation of the noise at a step."""
+        return _scheduled(self.noise, step)
+
+
+def _terms(**weights: Any) -> dict[str, TermSettings]:
+    return {name: TermSettings.model_validate(_weight_alone(value)) for name, value in weights.items()}
+
+
+class Looks(Settings):
+    """How far two looks at the same picture differ; asked for by terms that compare looks."""
+
+    turn: float = Field(25.0, ge=0, le=180, description="degrees, either way")
+    shear: float = Field(0.3, ge=0)
+    stretch: float = Field(1.3, ge=1, description="largest factor of width and of height, each by itself")
+    shift: float = Field(0.1, ge=0, le=0.5, description="share of the side")
+    bend: float = Field(0.1, ge=0, description="elastic, in half sides of the picture")
+    ink: float = Field(0.9, ge=0, le=1, description="bright strokes thicker or thinner, px")
+    tone: float = Field(0.3, ge=0, le=1, description="by how much brightness is lowered at most")
+    hue: float = Field(0.0, ge=0, le=180, description="degrees on the colour circle, either way; colour pictures only")
+    zoom: float = Field(1.0, gt=0, le=1, description="a look shows a part, whose side is at least this share")
+    flip: bool = Field(False, description="mirrored as often as not")
+
+
+class Objective(Settings):
+    """Three lists of terms; ``package.module:function`` names a term of your own."""
+
+    order: tuple[Phase, ...] = Field(("critic", "generator"), description="order of the phases in a step")
+
+    @field_validator("order")
+    @classmethod
+    def _both_phases(cls, order: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        if sorted(order) != ["critic", "generator"]:
+            raise ValueError("name both phases once: [critic, generator] or [generator, critic]")
+        return order
+
+    critic_steps: int = Field(1, ge=0, description="critic steps a generator step, each on its own batch")
+    critic_batch: int | None = Field(
+        None, ge=1, description="pictures that the critic learns from in a step of its own; null: the whole batch"
+    )
+    reuse: int = Field(
+        1, ge=1, description="batches of reals that meet the same content (noise or sources, and code) before the next"
+    )
+    critic_input: CriticInput = CriticInput()
+    looks: Looks = Looks()
+    choose_label_head_at: int | None = Field(
+        None,
+        ge=1,
+        description="before this step the label head becomes the one that has found most, of those as large",
+    )
+    cycle_noise: float = Field(
+        0.0, ge=0, le=1, description="noise added to x_fake on its way back, so that the cycle hides nothing in it"
+    )
+    label_head_learns: Literal["reals", "reals and fakes"] = Field(
+        "reals",
+        description="from what the label head learns, where labels are known or found by looks; else from both",
+    )
+    critic: Terms = Field(
+        default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 1.0})
+    )
+    generator: Terms = Field(
+        default_factory=lambda: _terms(nonsaturating=1.0, cycle={"weight": 5.0, "shrink": 8}, identity=5.0)
+    )
+    info: Terms = Field(default_factory=lambda: _terms(label_fake=0.1, code=0.1))
