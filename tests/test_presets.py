@@ -67,6 +67,15 @@ def test_the_vae_differs_from_dcgan_in_its_loss_and_its_noise() -> None:
     assert vae["data"] == gan["data"]
 
 
+def test_r3gan_has_the_networks_of_dcgan_but_for_the_critics_norms() -> None:
+    old, new = (override(Recipe(), load_preset(name)) for name in ("dcgan-28", "r3gan-28"))
+    assert new.generator.layers == old.generator.layers
+    assert new.critic.layers == tuple(layer.model_copy(update={"norm": "none"}) for layer in old.critic.layers)
+    weighing = {name for name, term in new.objective.critic.items() if term.weight}
+    assert weighing - {"label_real"} == {"r3gan", "r1", "r2"}
+    refuse_senseless(new.resolved(0))
+
+
 @pytest.mark.parametrize("name", ["vae-28", "vae-64"])
 def test_a_vae_weighs_both_terms_as_the_bound_does(name: str) -> None:
     recipe = override(Recipe(), load_preset(name))
