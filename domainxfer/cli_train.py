@@ -50,7 +50,8 @@ class TrainCommand:
         found = dry_run(data, listener=listener, **common, **arguments)
         sizes = f"generator {found.generator_parameters / 1e6:.2f} M, critic {found.critic_parameters / 1e6:.2f} M"
         self._say(f"{sizes} parameters; {found.device}, {found.precision}")
-        hours = f"{found.seconds_a_step:.2f} s a step, {found.steps} steps: about {found.hours:.1f} h"
+        steps = f"{found.steps} steps" if found.full_steps == found.steps else f"{found.steps} steps, the first smaller"
+        hours = f"{found.seconds_a_step:.2f} s a step, {steps}: about {found.hours:.1f} h"
         self._say(f"{hours}; peak memory {found.memory_mb:.0f} MB")
         self._say("  ".join(f"{name} {value:.3g}" for name, value in found.parts.items()))
         self._say("dry run: nothing was written")

@@ -56,7 +56,7 @@ def prepare(
     if preset:
         base = override(base, load_preset(preset))
     if tune is not None:
-        base = override(base, _sizes_of(tune))
+        base = override(base, _settings_for(tune))
     mode = options.get("mode") or base.mode
     source = SourceSettings(
         data=data if card and data == card.name else _absolute(data),
@@ -144,9 +144,10 @@ def card_meant(data: str, say: Callable[[str], None]) -> Card | None:
     return card
 
 
-def _sizes_of(model: NetworkModel) -> dict[str, Any]:
+def _settings_for(model: NetworkModel) -> dict[str, Any]:
     config = model.config
-    sizes = {"generator": config.generator.model_dump()}
+    # What small pictures teach first, a trained model knows.
+    sizes: dict[str, Any] = {"data": {"grow": {}}, "generator": config.generator.model_dump()}
     return sizes if config.critic is None else {**sizes, "critic": config.critic.model_dump()}
 
 

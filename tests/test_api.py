@@ -203,6 +203,18 @@ def test_a_known_data_set_is_known_wherever_it_lies(tmp_path):
     assert "known data set horse2zebra" in said[0]
 
 
+def test_fine_tuning_does_not_begin_with_small_pictures_again(tmp_path, trained):
+    for number, folder in enumerate(("trainA", "trainB", "testA", "testB")):
+        for i in range(3):
+            _write_picture(tmp_path / "horse2zebra" / folder / f"{i}.png", 40 * number)
+    anew, _ = prepare(str(tmp_path / "horse2zebra"), print)
+    tuned, _ = prepare(str(tmp_path / "horse2zebra"), print, trained.model)
+    assert anew.data.grow == load_card("horse2zebra").recipe["data"]["grow"]
+    assert tuned.data.grow == {}
+    own, _ = prepare(str(tmp_path / "horse2zebra"), print, trained.model, changes={"data": {"grow": {50: 64}}})
+    assert own.data.grow == {50: 64}
+
+
 def test_a_folder_with_a_known_name_and_other_domains_is_the_users_own(tmp_path):
     for domain in ("smile", "frown"):
         for i in range(12):
