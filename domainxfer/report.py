@@ -193,16 +193,12 @@ def _data(recipe: Recipe, card: Card | None, domains: Sequence[str], data: dict[
 
 def _recipe(recipe: Recipe, path: Path) -> str:
     training, optimizer, generator = recipe.training, recipe.optimizer, recipe.generator
+    body = _layers(generator.layers) or f"{generator.blocks} blocks of {generator.width} channels"
     shown = {
         "pictures": f"{_sides(recipe)} px, batches of {recipe.data.batch}",
         "steps, seed": f"{training.steps:,}, seed {training.seed}",
-        "generator": (_layers(generator.layers) or f"{generator.blocks} blocks of {generator.width} channels")
-        + f", code of {generator.code_size}",
-        "critic": (
-            _layers(recipe.critic.layers) or f"{recipe.critic.depth} halvings from {recipe.critic.width} channels"
-        )
-        if any(term.weight for term in recipe.objective.critic.values())
-        else "none",
+        "generator": f"{body}, code of {generator.code_size}",
+        "critic": _critic(recipe),
         "learning rates": f"generator {optimizer.generator_lr:g}, critic {optimizer.critic_lr:g}",
         "moving average": f"{training.ema:g}",
         "critic phase": _terms(recipe.objective.critic),
@@ -220,6 +216,12 @@ def _sides(recipe: Recipe) -> str:
     data = recipe.data
     smaller = [(until, side) for until, side in sorted(data.grow.items()) if side < data.size]
     return "".join(f"{side} (to step {until:,}), " for until, side in smaller) + str(data.size)
+
+
+def _critic(recipe: Recipe) -> str:
+    if not any(term.weight for term in recipe.objective.critic.values()):
+        return "none"
+    return _layers(recipe.critic.layers) or f"{recipe.critic.depth} halvings from {recipe.critic.width} channels"
 
 
 def _layers(layers: tuple[Layer, ...]) -> str:

@@ -23,7 +23,7 @@ from domainxfer.files import explain_os_error
 MOST_FILES = 500_000
 _BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
-    *(NotImplementedError, RuntimeError, ValueError),  # a method of compression that zipfile does not know, ...
+    *(RuntimeError, ValueError),  # a method of compression that zipfile does not know, ...
 )
 _ROOM_FOR_SMALL = 64 * 2**20
 _ROOM_FACTOR = 8  # pictures hardly compress; honest archives unpack to about their own size

@@ -102,12 +102,10 @@ class Critic(nn.Module):
                 patches.append(map_of_label(maps, label).flatten(1))
         pooled = x.float().mean((2, 3))
         with torch.autocast(x.device.type, enabled=False):
-            if self.style_head is not None:
-                scores = self.style_head(torch.cat(style, dim=1))
-                patches.append(map_of_label(scores[:, :, None, None], label).flatten(1))
+            scores = [] if self.style_head is None else [self.style_head(torch.cat(style, dim=1))]
             if self.whole_head is not None:
-                scores = self.whole_head(x.float().flatten(1))
-                patches.append(map_of_label(scores[:, :, None, None], label).flatten(1))
+                scores.append(self.whole_head(x.float().flatten(1)))
+            patches += [map_of_label(score[:, :, None, None], label).flatten(1) for score in scores]
             nothing = pooled[:, :0]
             label_logits = nothing if self.label_head is None else self.label_head(pooled)
             code = nothing if self.code_head is None else self.code_head(pooled)
