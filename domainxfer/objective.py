@@ -89,6 +89,18 @@ class Looks(Settings):
     flip: bool = Field(False, description="mirrored as often as not")
 
 
+class NeighbourLabels(Settings):
+    """A label head that begins anew on what the critic has learned (`training/neighbour_labels.py`)."""
+
+    at: int = Field(..., ge=1, description="before this step")
+    nearest: int = Field(5, ge=1, description="neighbours of a picture that should share its label")
+    heads: int = Field(24, ge=1, description="that begin differently; the one of most information is taken")
+    steps: int = Field(400, ge=1, description="of the heads alone, each on a batch of pairs")
+    batch: int = Field(512, ge=2, description="pairs")
+    learning_rate: float = Field(2e-3, gt=0)
+    most: int = Field(60_000, ge=2, description="pictures to learn from; of more every nth is taken")
+
+
 class Objective(Settings):
     """Three lists of terms; ``package.module:function`` names a term of your own."""
 
@@ -110,10 +122,8 @@ class Objective(Settings):
     )
     critic_input: CriticInput = CriticInput()
     looks: Looks = Looks()
-    choose_label_head_at: int | None = Field(
-        None,
-        ge=1,
-        description="before this step the label head becomes the one that has found most, of those as large",
+    labels_from_neighbours: NeighbourLabels | None = Field(
+        None, description="when the label head begins anew, and learns from pictures that look alike"
     )
     cycle_noise: float = Field(
         0.0, ge=0, le=1, description="noise added to x_fake on its way back, so that the cycle hides nothing in it"

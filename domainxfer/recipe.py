@@ -190,7 +190,6 @@ class Recipe(Settings):
                     },
                     "critic": {
                         "labels": labels,
-                        "extra_heads": tuple(head or labels for head in self.critic.extra_heads),
                         "patch_labels": labels_known,
                         "code_size": self.generator.code_size,
                         "channels": self.generator.channels,

@@ -95,8 +95,8 @@ def test_hues_are_told_apart_without_their_labels(hues: Path, tmp_path: Path) ->
 
 
 def test_a_few_known_labels_say_which_is_which(hues: Path, tmp_path: Path) -> None:
-    changes = {**TINY, "critic": {**TINY["critic"], "extra_heads": [0]}}
-    changes["objective"] = {**TINY["objective"], "choose_label_head_at": 60}
+    anew = {**TINY["objective"], "labels_from_neighbours": {"at": 60, "heads": 4, "steps": 60}}
+    changes = {**TINY, "objective": anew}
     done, found = discover(str(hues), 3, runs=tmp_path / "runs", supervise=0.05, changes=changes)
     rows = list(csv.DictReader((done.run / "discovered" / "labels.csv").open()))
     right = [row["truth"] == list(HUES)[int(row["label"])] for row in rows if row["split"] == "test"]

@@ -79,10 +79,14 @@ def paired_information(
 def information(first_logits: Tensor, second_logits: Tensor, balance: float = 1.0) -> Tensor:
     """What one label head, (B, K) a look, says alike of two looks, in nats: see `paired_information`."""
     p, q = first_logits.softmax(1), second_logits.softmax(1)
-    joint = p.T @ q / len(p)
-    joint = ((joint + joint.T) / 2).clamp_min(1e-9)
-    alone = joint.sum(1)
-    return (joint * joint.log()).sum() - 2 * balance * (alone * alone.log()).sum()
+    return nats_of_joint(p.T @ q / len(p), balance)
+
+
+def nats_of_joint(joint: Tensor, balance: float = 1.0) -> Tensor:
+    """Information in joint frequencies of two labels, (..., K, K), in nats (...): see `paired_information`."""
+    joint = ((joint + joint.mT) / 2).clamp_min(1e-9)
+    alone = joint.sum(-1)
+    return (joint * joint.log()).sum((-2, -1)) - 2 * balance * (alone * alone.log()).sum(-1)
 
 
 # The joint of labels is one of the whole batch: several processes must gather it first.

@@ -151,8 +151,7 @@ class CriticConfig(Settings):
     patch_labels: bool = Field(True, description="one patch map a label (labels known) or a single shared map")
     extra_heads: tuple[int, ...] = Field(
         (),
-        description="labels of further label heads: more than there are classes, to teach the trunk; or 0, "
-        "as many as the label head has, to compete with it",
+        description="labels of further label heads: more than there are classes, to teach the trunk",
     )
     code_size: int = Field(0, ge=0)
     channels: Literal[1, 3] = 3

@@ -10,6 +10,7 @@ Where pictures are made of noise, nothing else says what belongs where in them: 
 What each is worth is in docs/design.md.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -89,14 +90,10 @@ class Critic(nn.Module):
 
     def judge(self, seen: Tensor, label: Tensor | None = None) -> View:
         """Judge images as they are seen: ``seen`` is what `enter` makes of them, (B, 4 C, H/2, W/2)."""
-        x, patches, style = seen, [], []
-        for level, conv in enumerate(self.trunk, start=1):
-            x = conv(x)
+        patches, style = [], []
+        for level, plain, x in self._levels(seen):
             if self.style_head is not None:
-                style.append(_style(x))
-            if str(level) in self.norms:
-                x = self.norms[str(level)](x)
-            x = F.leaky_relu(x, 0.2)
+                style.append(_style(plain))
             if str(level) in self.patch_heads:
                 maps = self.patch_heads[str(level)](x).float()
                 patches.append(map_of_label(maps, label).flatten(1))
@@ -110,6 +107,20 @@ class Critic(nn.Module):
             label_logits = nothing if self.label_head is None else self.label_head(pooled)
             code = nothing if self.code_head is None else self.code_head(pooled)
             return View(tuple(patches), label_logits, code, tuple(head(pooled) for head in self.extra_heads))
+
+    def encode(self, image: Tensor) -> Tensor:
+        """What label and code are read from, the means of the last layer's channels: (B, width of it), fp32."""
+        *_, (_, _, x) = self._levels(self.enter(image))
+        return x.float().mean((2, 3))
+
+    def _levels(self, x: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Of each level of the trunk its number, what its convolution makes, and that normalised and activated."""
+        for level, conv in enumerate(self.trunk, start=1):
+            plain = x = conv(x)
+            if str(level) in self.norms:
+                x = self.norms[str(level)](x)
+            x = F.leaky_relu(x, 0.2)
+            yield level, plain, x
 
     def info_parameters(self, *, label: bool = True) -> list[nn.Parameter]:
         """The parameters of the code head and, unless ``label`` is False, the label head: InfoGAN's Q network."""

@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from dataclasses import asdict
-from itertools import islice
+from statistics import median
 from typing import Any
 
 import torch
@@ -24,12 +24,12 @@ from domainxfer.recipe import Recipe, write_recipe
 from domainxfer.training import environment, samples
 from domainxfer.training.fine_tune import take_over
 from domainxfer.training.generated import CELL_COLUMNS, HeldOutGenerated, extractor_of
-from domainxfer.training.head_choice import BATCHES, choose_label_head
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.held_out import Direction, HeldOut
 from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.logbook import LogBook
 from domainxfer.training.model_card import model_card
+from domainxfer.training.neighbour_labels import read_labels_anew
 from domainxfer.training.pace import Pace
 from domainxfer.training.processes import Processes
 from domainxfer.training.run_folder import RunFolder
@@ -157,8 +157,9 @@ class Run:
             timed_out = self.processes.any(max_seconds is not None and time.monotonic() - began > max_seconds)
             if stopped or timed_out:
                 break
-            if step == self.recipe.objective.choose_label_head_at:
-                self._choose_label_head()
+            anew = self.recipe.objective.labels_from_neighbours
+            if anew is not None and step == anew.at:
+                self._read_labels_anew()
             seen = [next(stepping) for _ in range(self.stepper.batches_a_step)]
             for name, value in self.stepper(seen, step).items():
                 sums[name].append(value)
@@ -219,13 +220,11 @@ class Run:
             self.memory_format,
         )
 
-    def _choose_label_head(self) -> None:
-        nats = choose_label_head(self.stepper, islice(self._batches(range(self.step, self.step + BATCHES)), BATCHES))
-        best = max(range(len(nats)), key=nats.__getitem__)
-        others = ", ".join(f"{value:.2f}" for i, value in enumerate(nats) if i != best)
+    def _read_labels_anew(self) -> None:
+        nats = read_labels_anew(self.stepper, self.source.pictures[0], self.source.label_of)
         self.listener.say(
-            f"step {self.step}: of {len(nats)} label heads, number {best + 1} has found most and is the label head "
-            f"from here on: {nats[best]:.2f} nats (the others: {others})"
+            f"step {self.step}: labels read anew; of {len(nats)} label heads that learned from neighbours the best has "
+            f"found {max(nats):.3f} nats, the median {median(nats):.3f}, the worst {min(nats):.3f}"
         )
 
     def _open_books(self, folder: RunFolder) -> None:

@@ -29,16 +29,18 @@ def _problems(recipe: Recipe) -> Iterator[str]:
             f"objective.critic.{penalties[0]}: a gradient penalty is a picture's own, but BatchNorm makes each "
             "score depend on the other pictures; use norm: instance or none in critic.layers"
         )
-    if recipe.objective.choose_label_head_at is not None:
+    if recipe.objective.labels_from_neighbours is not None:
         if "paired_information" not in of_critic:
-            yield "objective.choose_label_head_at compares heads by objective.critic.paired_information, which is off"
-        if recipe.critic.count > 1:
-            yield "objective.choose_label_head_at: several critics have a label head each; take critic.count 1"
-        if recipe.critic.labels not in recipe.critic.extra_heads:
             yield (
-                f"objective.choose_label_head_at: no head of {recipe.critic.labels} labels competes with the label "
-                "head; critic.extra_heads: [0] adds one of as many labels"
+                "objective.labels_from_neighbours reads labels from features that looks have taught; "
+                "objective.critic.paired_information is off"
             )
+        if recipe.critic.count > 1:
+            yield "objective.labels_from_neighbours: several critics have a label head each; take critic.count 1"
+        if recipe.critic.layers and not recipe.critic.energy and recipe.critic.layers[-1].kind != "linear":
+            yield "objective.labels_from_neighbours: the last of critic.layers must be linear, as labels are read by it"
+        if not recipe.critic.labels or recipe.critic.patch_labels:
+            yield "objective.labels_from_neighbours: there are no labels to find; it is for domainxfer discover"
     if ("ebgan" in of_critic) != recipe.critic.energy:
         yield (
             "objective.critic.ebgan and critic.energy belong together: the loss is one of energies, and those of an "
