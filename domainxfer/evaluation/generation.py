@@ -8,6 +8,7 @@ from domainxfer import __version__
 from domainxfer.datasets.card import list_cards
 from domainxfer.errors import UsageError
 from domainxfer.evaluation.bench import differences
+from domainxfer.evaluation.code_response import code_figures_of_noise
 from domainxfer.evaluation.folders import require_enough
 from domainxfer.evaluation.generation_bench import MOST_TRAIN, GenerationBench, Judgement
 from domainxfer.evaluation.maze_sheet import maze_sheet
@@ -148,4 +149,5 @@ def _judged(subject: Subject, judgement: Judgement, bench: GenerationBench) -> J
         directions=(direction,),
         mean=figures,
         classes=judgement.classes,
+        codes=code_figures_of_noise(bench, subject.network),
     )

@@ -4,7 +4,7 @@ What a model makes is held as a set against as many held-out pictures. The floor
 its place: of training pictures, but of the held-out ones where the question is what is new.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -162,17 +162,27 @@ class GenerationBench:
         parts = [indices[at : at + CHUNK] for at in range(0, len(indices), CHUNK)]
         return torch.cat([held_out_tensor(pictures, self.size, part, self.channels) for part in parts])
 
+    def features_of(self, pictures: Tensor) -> Tensor:
+        """What the extractor says of pictures (N, C, H, W): (N, F)."""
+        return features_in_batches(self.extractor, _in_colour(pictures), batch=32)
+
     def _features(self, parts: Iterable[Tensor]) -> Tensor:
-        return torch.cat([features_in_batches(self.extractor, _in_colour(part), batch=32) for part in parts])
+        return torch.cat([self.features_of(part) for part in parts])
 
 
-def made_of_noise(network: NetworkModel, seed: int, count: int) -> Tensor:
+def made_of_noise(network: NetworkModel, seed: int, count: int, code: Sequence[float] | None = None) -> Tensor:
     """The first pictures of a seed, (count, C, H, W) in [-1, 1], in the 256 levels that a file would keep.
+
+    Args:
+        network: the model.
+        seed: of the noise; labels follow each other whatever it is.
+        count: how many.
+        code: the same for all; None draws one for each.
 
     Raises:
         DomainxferError: the model makes no numbers.
     """
-    maker = PictureMaker(network, seed=seed)
+    maker = PictureMaker(network, seed=seed, code=code)
     parts = [maker.as_trained(range(at, min(at + CHUNK, count))) for at in range(0, count, CHUNK)]
     return torch.cat(parts).add(1).mul(127.5).round().div(127.5).sub(1)
 

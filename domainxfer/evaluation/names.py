@@ -153,11 +153,17 @@ FIGURES: dict[str, FigureName] = {
         _decimals(4),
     ),
     "code_pixels_share": FigureName(
-        "pixels, share", "the same as a share of the pixel change that the translation itself makes", "code", _percent
+        "pixels, share",
+        "the same as a share of the pixel change that the translation itself makes, or other noise of the same label",
+        "code",
+        _percent,
     ),
     "code_features": FigureName("features", "1 - cosine of the features of these two outputs", "code", _decimals(4)),
     "code_features_share": FigureName(
-        "features, share", "the same as a share of that of source and output", "code", _percent
+        "features, share",
+        "the same as a share of that of source and output, or of outputs of other noise",
+        "code",
+        _percent,
     ),
 }
 

@@ -12,8 +12,9 @@ from PIL import Image
 import domainxfer
 from domainxfer.datasets.rendered import mazes
 from domainxfer.errors import DomainxferError, UsageError
-from domainxfer.evaluation import generation, generation_bench
+from domainxfer.evaluation import code_response, generation, generation_bench
 from domainxfer.evaluation.result import Evaluation
+from domainxfer.generate import PictureMaker
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
@@ -107,6 +108,30 @@ def test_two_models(place: Path) -> None:
     assert set(found.difference) == set(found.judged.mean)
     itself = evaluate(place, baseline="mine-1")
     assert all(figure.value == 0 for figure in itself.difference.values())
+
+
+def test_what_each_value_of_the_code_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean change of the same pictures from one end to the other, and that as a share of what other noise changes."""
+    model = network(labels=2, code_size=2, seed=3)
+    run = run_folder(place / "runs" / "coded-1", str(place / "mine"), model)
+    found = evaluate(place, str(run))
+    first, second = found.judged.codes
+    assert (first.place, second.place) == (1, 2)
+    assert evaluate(place).judged.codes == ()
+
+    def made(seed: int, *code: float) -> torch.Tensor:
+        drawn = PictureMaker(model, seed=seed, code=code).as_trained(range(12))
+        return drawn.add(1).mul(127.5).round()
+
+    moved = float((made(0, -1, 0) - made(0, 1, 0)).abs().mean() / 255)
+    by_noise = float((made(0, 0, 0) - made(1, 0, 0)).abs().mean() / 255)
+    assert moved > 0
+    assert first.mean["code_pixels"].value == pytest.approx(moved, rel=1e-4)
+    assert first.mean["code_pixels_share"].value == pytest.approx(moved / by_noise, rel=1e-4)
+    assert 0 < first.mean["code_features"].value < 1
+    assert first.directions[0].figures == first.mean
+    monkeypatch.setattr(code_response, "OF_NOISE", 7)
+    assert evaluate(place, str(run)).judged.codes[0].directions[0].outputs == 7
 
 
 def test_how_many_pictures(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
