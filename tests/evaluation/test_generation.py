@@ -111,7 +111,7 @@ def test_two_models(place: Path) -> None:
 
 
 def test_what_each_value_of_the_code_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mean change of the same pictures from one end to the other, and that as a share of what other noise changes."""
+    """The mean change from one end to the other, and that as a share of what other noise changes."""
     model = network(labels=2, code_size=2, seed=3)
     run = run_folder(place / "runs" / "coded-1", str(place / "mine"), model)
     found = evaluate(place, str(run))
