@@ -98,6 +98,10 @@ class NeighbourLabels(Settings):
     steps: int = Field(400, ge=1, description="of the heads alone, each on a batch of pairs")
     batch: int = Field(512, ge=2, description="pairs")
     learning_rate: float = Field(2e-3, gt=0)
+    balance: float = Field(
+        1.0, ge=0, description="as that of paired_information; above 1 one class is split more often"
+    )
+    sure: float = Field(0.95, ge=0, le=1, description="confidence from which on label_known teaches what was read")
     most: int = Field(60_000, ge=2, description="pictures to learn from; of more every nth is taken")
 
 

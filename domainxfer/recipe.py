@@ -170,7 +170,7 @@ class Recipe(Settings):
         settings = self.model_dump(mode="python")
         for phase, name, applies in (
             ("critic", "label_real", labels and labels_known),
-            ("critic", "label_known", self.source.supervise),
+            ("critic", "label_known", self.source.supervise or self.objective.labels_from_neighbours is not None),
             ("info", "label_fake", labels),
             ("info", "code", self.generator.code_size),
             ("generator", "cycle", picture),

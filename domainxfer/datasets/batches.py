@@ -129,6 +129,8 @@ class Batch:
     """Places of the sources in the global batch; None where not all of them stand there."""
     y_known: Tensor | None = None
     """(b,) int64, of unlabelled pictures of which a few labels are known: the label, or -1."""
+    picks: Tensor | None = None
+    """(b,) int64, which picture of its domain each real is."""
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
         """The batch on a device, pictures in a memory format."""
@@ -141,6 +143,7 @@ class Batch:
             y_source=self.y_source.to(device),
             sources=self.sources,
             y_known=None if self.y_known is None else self.y_known.to(device),
+            picks=None if self.picks is None else self.picks.to(device),
         )
 
     def part(self, places: Collection[int]) -> "Batch":
@@ -155,6 +158,7 @@ class Batch:
             y_source=self.y_source[rows],
             sources=None,
             y_known=None if self.y_known is None else self.y_known[rows],
+            picks=None if self.picks is None else self.picks[rows],
         )
 
 
@@ -233,6 +237,7 @@ class BatchSource(Dataset[Batch]):
             y_real[sources],
             sources,
             self._known_labels(plan) if self.label_of else None,
+            torch.from_numpy(plan.picks[self.positions]),
         )
 
     def _known_labels(self, plan: Plan) -> Tensor:
@@ -243,7 +248,14 @@ class BatchSource(Dataset[Batch]):
     def _with_sources_of(self, first: Batch, plan: Plan, step: int, side: int) -> Batch:
         reals = np.stack([self._picture(plan, step, p, side) for p in self.positions])
         y_real = torch.from_numpy(plan.y_real)[self.positions]
-        return replace(first, step=step, x_real=to_tensor(reals, self.channels), y_real=y_real, sources=None)
+        return replace(
+            first,
+            step=step,
+            x_real=to_tensor(reals, self.channels),
+            y_real=y_real,
+            sources=None,
+            picks=torch.from_numpy(plan.picks[self.positions]),
+        )
 
     def _picture(self, plan: Plan, step: int, position: int, side: int) -> np.ndarray:
         picture = self.pictures[int(plan.y_real[position])][int(plan.picks[position])]

@@ -7,11 +7,14 @@ share a label. The features come from looks; the neighbours are those of the pix
 that the features could not place have neighbours of their own class ten times as often as of the other
 (docs/results.md). Learning from neighbours is from SCAN (Van Gansbeke et al. 2020), which takes those of its features.
 
-Heads that begin differently end differently, and their information tells the good from the bad. No truth takes part.
+Heads that begin differently end differently, and their information tells the good from the bad. From then on looks at
+a picture are taught its label by `label_known`, if the best head is sure of it: looks alone drift away from what was
+found. No truth takes part.
 """
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,7 +35,16 @@ THUMBNAIL = 32
 """Longest side, px, at which pixels are compared: beyond it detail would drown what is alike."""
 
 
-def read_labels_anew(stepper: Stepper, pictures: LoadedPictures, known: Mapping[int, int]) -> list[float]:
+class Reading(NamedTuple):
+    """What heads that learned from neighbours have found."""
+
+    nats: list[float]
+    """Information of each, less its cross-entropy on known labels."""
+    labels: Tensor
+    """(N,) int64: of each picture the label that the best head is sure of, or -1; known ones as they are."""
+
+
+def read_labels_anew(stepper: Stepper, pictures: LoadedPictures, known: Mapping[int, int]) -> Reading:
     """Replace the critic's label head by the best of several that learn from neighbours.
 
     What the optimizers remember of the head is forgotten. The rest of the critic stays as it is.
@@ -41,10 +53,6 @@ def read_labels_anew(stepper: Stepper, pictures: LoadedPictures, known: Mapping[
         stepper: whose critic has a label head that is one linear layer; recipe.objective.labels_from_neighbours is set.
         pictures: of the training, which have no labels.
         known: place among them -> label, of the few whose label is known; may be empty.
-
-    Returns:
-        Information of each head in nats, weighed as in training, less the cross-entropy on known labels; the best is
-        in the critic now.
     """
     recipe, critic = stepper.recipe, stepper.critic
     settings = recipe.objective.labels_from_neighbours
@@ -62,9 +70,10 @@ def read_labels_anew(stepper: Stepper, pictures: LoadedPictures, known: Mapping[
     for place, label in known.items():
         if place in row_of:
             labels[row_of[place]] = label
-    heads = _Heads(recipe.critic.labels, features, settings, seed, _balance(stepper))
+    heads = _Heads(recipe.critic.labels, features, settings, seed)
     found = heads.learn(nearest_neighbours(thumbnails, min(settings.nearest, count - 1)), labels)
-    weight, bias = heads.of(max(range(len(found)), key=found.__getitem__))
+    best = max(range(len(found)), key=found.__getitem__)
+    weight, bias = heads.of(best)
     linear = linear_of(critic)
     with torch.no_grad():
         linear.weight.copy_(weight / deviation)
@@ -73,7 +82,9 @@ def read_labels_anew(stepper: Stepper, pictures: LoadedPictures, known: Mapping[
         for parameter in linear.parameters():
             optimizer.state.pop(parameter, None)
     stepper.processes.same_start(linear)
-    return found
+    read = torch.full((len(pictures),), -1, device=device)
+    read[torch.from_numpy(places).to(device)] = torch.where(labels >= 0, labels, heads.sure_labels(best))
+    return Reading(found, read)
 
 
 def linear_of(critic: Critic | LayeredCritic) -> nn.Linear:
@@ -108,9 +119,8 @@ def nearest_neighbours(pictures: Tensor, count: int) -> Tensor:
 class _Heads:
     """Linear maps to K labels, side by side in one matrix, which learn from the same pairs."""
 
-    def __init__(self, labels: int, features: Tensor, settings: NeighbourLabels, seed: int, balance: float) -> None:
-        self.labels, self.features, self.settings = labels, features, settings
-        self.seed, self.balance = seed, balance
+    def __init__(self, labels: int, features: Tensor, settings: NeighbourLabels, seed: int) -> None:
+        self.labels, self.features, self.settings, self.seed = labels, features, settings, seed
         inputs = features.shape[1]
         start = draw(seed, "label heads").uniform(-1, 1, (settings.heads * labels, inputs)) / math.sqrt(inputs)
         self.weight = torch.from_numpy(start.astype(np.float32)).to(features.device).requires_grad_()
@@ -125,7 +135,7 @@ class _Heads:
             rows = torch.from_numpy(numbers.integers(len(known), size=settings.batch)).to(known.device)
             nth = torch.from_numpy(numbers.integers(neighbours.shape[1], size=settings.batch)).to(known.device)
             p, q = (self._labels_of(which).softmax(2) for which in (rows, neighbours[rows, nth]))
-            loss = -nats_of_joint(torch.einsum("bhk,bhl->hkl", p, q) / len(rows), self.balance).sum()
+            loss = -nats_of_joint(torch.einsum("bhk,bhl->hkl", p, q) / len(rows), settings.balance).sum()
             if len(few):
                 shown = few[torch.from_numpy(numbers.integers(len(few), size=settings.batch)).to(known.device)]
                 loss = loss + self._error(shown, known).sum()
@@ -133,13 +143,19 @@ class _Heads:
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            found = nats_of_joint(self._joint(neighbours), self.balance)
+            found = nats_of_joint(self._joint(neighbours), settings.balance)
             return (found - self._error(few, known) if len(few) else found).tolist()
 
     def of(self, head: int) -> tuple[Tensor, Tensor]:
         """Weight (K, F) and bias (K,) of one."""
         own = slice(head * self.labels, (head + 1) * self.labels)
         return self.weight.detach()[own], self.bias.detach()[own]
+
+    def sure_labels(self, head: int) -> Tensor:
+        """(N,) the label that one head gives each picture; -1 where it is not sure."""
+        weight, bias = self.of(head)
+        confidence, labels = F.linear(self.features, weight, bias).softmax(1).max(1)
+        return torch.where(confidence >= self.settings.sure, labels, -1)
 
     def _labels_of(self, rows: Tensor | slice) -> Tensor:
         logits: Tensor = F.linear(self.features[rows], self.weight, self.bias)
@@ -159,11 +175,6 @@ class _Heads:
         p = torch.cat([self._labels_of(rows).softmax(2) for rows in chunks])
         parts = [torch.einsum("bhk,bhl->hkl", p[rows], p[neighbours[rows]].mean(1)) for rows in chunks]
         return torch.stack(parts).sum(0) / count
-
-
-def _balance(stepper: Stepper) -> float:
-    """How labels are weighed while looks teach them."""
-    return float(stepper.recipe.objective.critic["paired_information"].options.get("balance", 1.0))
 
 
 def _spread(total: int, count: int) -> np.ndarray:

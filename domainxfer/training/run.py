@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from domainxfer import __version__
-from domainxfer.datasets.batches import BatchSource, batches
+from domainxfer.datasets.batches import Batch, BatchSource, batches
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.errors import DomainxferError
 from domainxfer.files import write_text
@@ -92,6 +92,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.best: float | None = None
+        self.labels_read: Tensor | None = None
         self._measured_at = -1
 
     @property
@@ -118,6 +119,8 @@ class Run:
             self.step = restore(state, self.stepper, self.average)
             self.seconds, self.best = float(state["extra"]["seconds"]), state["extra"]["best"]
             self.watch = Watch(**state["extra"].get("watch", {}))
+            read = state["extra"].get("labels_read")
+            self.labels_read = None if read is None else read.to(self.processes.device)
             return
         raise DomainxferError(
             problems[0] if problems else f"{self.folder.checkpoints} holds no checkpoint; start the run anew"
@@ -160,7 +163,7 @@ class Run:
             anew = self.recipe.objective.labels_from_neighbours
             if anew is not None and step == anew.at:
                 self._read_labels_anew()
-            seen = [next(stepping) for _ in range(self.stepper.batches_a_step)]
+            seen = [self._with_labels_read(next(stepping)) for _ in range(self.stepper.batches_a_step)]
             for name, value in self.stepper(seen, step).items():
                 sums[name].append(value)
             self.step = step + 1
@@ -221,11 +224,16 @@ class Run:
         )
 
     def _read_labels_anew(self) -> None:
-        nats = read_labels_anew(self.stepper, self.source.pictures[0], self.source.label_of)
+        nats, self.labels_read = read_labels_anew(self.stepper, self.source.pictures[0], self.source.label_of)
+        sure = float((self.labels_read >= 0).float().mean())
         self.listener.say(
             f"step {self.step}: labels read anew; of {len(nats)} label heads that learned from neighbours the best has "
-            f"found {max(nats):.3f} nats, the median {median(nats):.3f}, the worst {min(nats):.3f}"
+            f"found {max(nats):.3f} nats, the median {median(nats):.3f}, the worst {min(nats):.3f}; it is sure of "
+            f"{100 * sure:.1f} % of the pictures, whose labels are taught from here on"
         )
+
+    def _with_labels_read(self, batch: Batch) -> Batch:
+        return batch if self.labels_read is None else replace(batch, y_known=self.labels_read[batch.picks])
 
     def _open_books(self, folder: RunFolder) -> None:
         names = [f"{phase}/{term.name}" for phase, terms in self.stepper.terms.items() for term in terms]
@@ -343,7 +351,12 @@ class Run:
             return
         if not all(bool(p.isfinite().all()) for p in self.stepper.generator.parameters()):
             raise NotANumber(f"a weight of the generator is no longer finite at step {self.step}")
-        extra = {"seconds": self.seconds + self._pace.total, "best": self.best, "watch": asdict(self.watch)}
+        extra = {
+            "seconds": self.seconds + self._pace.total,
+            "best": self.best,
+            "watch": asdict(self.watch),
+            "labels_read": self.labels_read,
+        }
         keep = self.recipe.training.keep
         save_checkpoint(self.folder.checkpoints, self.stepper, self.average, self.step, extra, keep)
         self.model(finished=finished).save(self.folder.model, model_card(self.recipe, self.data, self.step))

@@ -35,6 +35,8 @@ def _problems(recipe: Recipe) -> Iterator[str]:
                 "objective.labels_from_neighbours reads labels from features that looks have taught; "
                 "objective.critic.paired_information is off"
             )
+        if "label_known" not in of_critic:
+            yield "objective.labels_from_neighbours: objective.critic.label_known teaches what was found, which is off"
         if recipe.critic.count > 1:
             yield "objective.labels_from_neighbours: several critics have a label head each; take critic.count 1"
         if recipe.critic.layers and not recipe.critic.energy and recipe.critic.layers[-1].kind != "linear":

@@ -195,7 +195,7 @@ class Stepper:
                 "fake_view": lambda: p.view(scope["x_fake"], p.y_target, which_fake),
                 "x_real": lambda: batch.x_real,
                 "y_real": lambda: p.y_of_reals,
-                "y_known": lambda: batch.y_known,
+                "y_known": lambda: torch.full_like(batch.y_real, -1) if batch.y_known is None else batch.y_known,
                 "x_source": lambda: batch.x_source,
                 "y_source": lambda: batch.y_source,
                 "y_target": lambda: p.y_target,

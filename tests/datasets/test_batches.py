@@ -46,7 +46,13 @@ def same(a: Batch, b: Batch) -> bool:
         and torch.equal(a.y_real, b.y_real)
         and torch.equal(a.x_source, b.x_source)
         and torch.equal(a.y_source, b.y_source)
+        and torch.equal(picks_of(a), picks_of(b))
     )
+
+
+def picks_of(batch: Batch) -> torch.Tensor:
+    assert batch.picks is not None
+    return batch.picks
 
 
 # --- the plan ---------------------------------------------------------------------------------------------------------
@@ -329,6 +335,8 @@ def test_every_so_many_th_picture_is_one_of_known_label(tiny_data: MakeData) -> 
 
     shares = [BatchSource(data, source_settings, 3, rank=rank, processes=2)[2] for rank in (0, 1)]
     torch.testing.assert_close(torch.cat([share.y_known for share in shares]), source[2].y_known)
+    torch.testing.assert_close(torch.cat([picks_of(share) for share in shares]), picks_of(source[2]))
+    assert picks_of(source[2]).tolist() == source.planner.plan(2).picks.tolist()
 
 
 def test_known_labels_stay_with_their_pictures_where_one_is_broken(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Labels read anew from features that stand still: neighbours share a label, and the best of several heads is taken."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,11 +28,20 @@ LOOKS = {
     "data": {"batch": 6},
     "generator": {"code_size": 0},
     "objective": {
-        "critic": {"nonsaturating": 0, "r1": 0, "paired_information": {"weight": 1.0, "balance": 1.2}},
+        "critic": {"nonsaturating": 0, "r1": 0, "paired_information": 1.0, "label_known": 1.0},
         "generator": {"nonsaturating": 0},
         "info": {"label_fake": 0},
         "looks": {"turn": 5.0},
-        "labels_from_neighbours": {"at": 3, "nearest": 3, "heads": 5, "steps": 60, "batch": 64, "learning_rate": 0.02},
+        "labels_from_neighbours": {
+            "at": 3,
+            "nearest": 3,
+            "heads": 5,
+            "steps": 60,
+            "batch": 64,
+            "learning_rate": 0.02,
+            "sure": 0.4,
+            "balance": 1.2,
+        },
     },
     "critic": {"extra_heads": [7]},
 }
@@ -89,7 +99,7 @@ def test_the_best_head_becomes_the_label_head_and_all_else_stays(
     others = {name: value.clone() for name, value in critic.state_dict().items() if not name.startswith("label_head")}
     assert memory[linear.weight]
 
-    nats = read_labels_anew(stepper, hues, {})
+    nats, read = read_labels_anew(stepper, hues, {})
 
     assert len(nats) == 5
     assert linear.weight not in memory
@@ -105,6 +115,9 @@ def test_the_best_head_becomes_the_label_head_and_all_else_stays(
     neighbours = nearest_neighbours(small, 3)
     again = information(logits.repeat_interleave(3, 0), logits[neighbours.flatten()], balance=1.2)
     assert float(again) == pytest.approx(max(nats), abs=2e-3)
+    confidence, labels = logits.softmax(1).max(1)
+    clear = (confidence - 0.4).abs() > 0.01
+    assert torch.equal(read[clear], torch.where(confidence > 0.4, labels, -1)[clear])
 
 
 def test_neighbours_tell_hues_apart_with_no_label_known(recipe: Recipe, hues, new_stepper) -> None:  # type: ignore[no-untyped-def]
@@ -118,7 +131,8 @@ def test_neighbours_tell_hues_apart_with_no_label_known(recipe: Recipe, hues, ne
 def test_known_labels_say_which_label_is_which(recipe: Recipe, hues, new_stepper) -> None:  # type: ignore[no-untyped-def]
     stepper = new_stepper(recipe)
     known = {place: (place + 1) % 3 for place in range(12)}
-    read_labels_anew(stepper, hues, known)
+    read = read_labels_anew(stepper, hues, known).labels
+    assert all(read[place] == label for place, label in known.items())
     found = labels_of(stepper.critic, hues, recipe).argmax(1)
     assert (found == (torch.arange(len(hues)) + 1) % 3).float().mean() > 0.9
 
@@ -130,7 +144,11 @@ def test_of_very_many_pictures_every_nth_is_taken(recipe: Recipe, hues, new_step
     stepper.recipe = recipe.model_copy(
         update={"objective": recipe.objective.model_copy(update={"labels_from_neighbours": fewer})}
     )
-    assert len(read_labels_anew(stepper, hues, {119: 2})) == 5
+    nats, read = read_labels_anew(stepper, hues, {0: 2})
+    assert len(nats) == 5
+    assert len(read) == 120
+    assert (read >= 0).sum() <= 31
+    assert read[0] == 2
     logits = labels_of(stepper.critic, hues, recipe)
     assert logits.isfinite().all()
 
@@ -145,7 +163,16 @@ def senseless(**changes: dict) -> dict:  # type: ignore[type-arg]
 @pytest.mark.parametrize(
     ("settings", "labels", "reason"),
     [
-        (senseless(objective={"critic": {"paired_information": 0}}), 3, "paired_information is off"),
+        (
+            senseless(objective={"critic": {"paired_information": 0, "label_known": 1.0}}),
+            3,
+            "paired_information is off",
+        ),
+        (
+            senseless(objective={"critic": {"paired_information": 1.0}}),
+            3,
+            "label_known teaches what was found, which is off",
+        ),
         (senseless(critic={"count": 2}), 3, "take critic.count 1"),
         (
             senseless(critic={"layers": [*LAYERS["layers"][:2], {"kind": "down", "out": 1, "kernel": 8, "stride": 1}]}),
@@ -175,6 +202,12 @@ def test_a_run_reads_once_and_a_resumed_one_the_same(  # type: ignore[no-untyped
     whole = new_run("whole", Listener(say=said.append))
     whole.train()
     assert ["of 5 label heads" in text for text in said] == [True]
+    assert whole.labels_read is not None
+    assert (whole.labels_read >= 0).any()
+    with whole.folder.metrics.open() as file:
+        taught = [float(row["critic/label_known"]) for row in csv.DictReader(file)]
+    assert taught[:3] == [0, 0, 0]  # nothing is known before
+    assert any(taught[3:])
 
     steps = iter(range(9))
     new_run("parts", Listener(stop=lambda: next(steps) >= stop_after)).train()
