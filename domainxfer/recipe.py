@@ -6,7 +6,8 @@ Imports no torch.
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -299,4 +300,5 @@ def _settings_at(path: list[str]) -> list[str]:
     model: Any = Recipe
     for part in path:
         model = model.model_fields[part].annotation
+        model = next((kind for kind in get_args(model) if kind is not NoneType), model)  # a part that may be left out
     return list(model.model_fields)

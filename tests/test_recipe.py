@@ -53,6 +53,7 @@ def test_a_setting_of_the_command_line() -> None:
         ("traning.steps=3", ["traning", "Did you mean 'training'"]),
         ("generator.widht=32", ["generator.widht", "Did you mean 'width'"]),
         ("objective.generatr.cycle=3", ["objective.generatr", "Did you mean 'generator'"]),
+        ("objective.labels_from_neighbours={at: 3, heds: 4}", ["heds", "Did you mean 'heads'"]),
         ("optimizer.zzz=3", ["optimizer.zzz", "generator_lr"]),
         ("training.steps=0", ["training.steps", "greater than or equal to 1"]),
         ("training.steps=many", ["training.steps", "integer"]),
