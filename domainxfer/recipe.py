@@ -169,9 +169,11 @@ class Recipe(Settings):
         """
         picture = self.mode == "translate"
         settings = self.model_dump(mode="python")
+        some_known = self.source.supervise or self.objective.labels_from_neighbours is not None
         for phase, name, applies in (
             ("critic", "label_real", labels and labels_known),
-            ("critic", "label_known", self.source.supervise or self.objective.labels_from_neighbours is not None),
+            ("critic", "label_known", some_known),
+            ("critic", "label_as_is", some_known),
             ("info", "label_fake", labels),
             ("info", "code", self.generator.code_size),
             ("generator", "cycle", picture),

@@ -29,6 +29,19 @@ def label_known(first_look_logits: Sequence[Tensor], second_look_logits: Sequenc
     return torch.stack([F.cross_entropy(logits[few], y_known[few]) for logits in looks]).mean()
 
 
+def label_as_is(real_label_logits: Tensor, y_known: Tensor) -> Tensor:
+    """Cross-entropy of the label head on pictures of known label as they are, which looks alone leave untaught.
+
+    Args:
+        real_label_logits: (B, K).
+        y_known: (B,) the label, or -1; 0 where none is known.
+    """
+    few = y_known >= 0
+    if not few.any():
+        return real_label_logits.sum() * 0.0
+    return F.cross_entropy(real_label_logits[few], y_known[few])
+
+
 def label_fake(fake_label_logits: Tensor, y_target: Tensor) -> Tensor:
     """Cross-entropy of the label head on fakes, with the label the generator was given (logits, no softmax before)."""
     return F.cross_entropy(fake_label_logits, y_target)

@@ -33,6 +33,7 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
         "simgan": simgan.simgan_critic,
         "label_real": info.label_real,
         "label_known": info.label_known,
+        "label_as_is": info.label_as_is,
         "paired_information": info.paired_information,
         "r1": penalties.r1,
         "r2": penalties.r2,

@@ -10,6 +10,7 @@ from domainxfer.losses.info import (
     code_diversity,
     code_l1,
     information,
+    label_as_is,
     label_fake,
     label_known,
     label_real,
@@ -69,6 +70,16 @@ def test_known_labels_count_on_both_looks_in_heads_of_as_many_labels() -> None:
     (gradient,) = torch.autograd.grad(label_known(first[:1], second[:1], y), first[0])
     assert gradient[[1, 3]].abs().max() == 0
     assert float(label_known(first, second, torch.full((4,), -1))) == 0
+
+
+def test_pictures_of_known_label_as_they_are() -> None:
+    logits = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    y = torch.tensor([2, -1, 0, -1])
+    by_hand = (logits.exp().sum(1).log() - logits[torch.arange(4), y])[[0, 2]]
+    assert float(label_as_is(logits, y)) == pytest.approx(float(by_hand.mean()), rel=1e-12)
+    assert torch.autograd.gradcheck(lambda z: label_as_is(z, y), [logits.requires_grad_()])
+    (gradient,) = torch.autograd.grad(label_as_is(logits, torch.full((4,), -1)), logits)
+    assert not gradient.any()
 
 
 @pytest.mark.parametrize("ceiling", [0.05, 0.7, 2.0])
