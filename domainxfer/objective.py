@@ -101,7 +101,7 @@ class NeighbourLabels(Settings):
     balance: float = Field(
         1.0, ge=0, description="as that of paired_information; above 1 one class is split more often"
     )
-    sure: float = Field(0.95, ge=0, le=1, description="confidence from which on label_known teaches what was read")
+    sure: float = Field(0.99, ge=0, le=1, description="confidence from which on label_known teaches what was read")
     most: int = Field(60_000, ge=2, description="pictures to learn from; of more every nth is taken")
 
 

@@ -14,6 +14,7 @@ found. No truth takes part.
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -192,14 +193,11 @@ def _seen(
 ) -> tuple[Tensor, Tensor]:
     """What the critic's label head reads of pictures, (N, F), and their thumbnails, (N, C, h, h) in [-1, 1]; fp32."""
     features, thumbnails = [], []
-    was_training = critic.training
-    critic.eval()
-    try:
-        for start in range(0, len(places), CHUNK):
-            arrays = [centre_crop(resized(pictures[int(i)], size), size) for i in places[start : start + CHUNK]]
+    # A BatchNorm that has seen looks alone does not know pictures as they are: it goes by those of a chunk, all large.
+    with critic.forgetting() if isinstance(critic, LayeredCritic) else nullcontext():
+        for part in np.array_split(places, -(-len(places) // CHUNK)):
+            arrays = [centre_crop(resized(pictures[int(i)], size), size) for i in part]
             x = to_tensor(np.stack(arrays), channels).to(device)
             features.append(critic.encode(x))
             thumbnails.append(x if size <= THUMBNAIL else F.interpolate(x, size=(THUMBNAIL, THUMBNAIL), mode="area"))
-    finally:
-        critic.train(was_training)
     return torch.cat(features), torch.cat(thumbnails)

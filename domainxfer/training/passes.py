@@ -11,6 +11,7 @@ ignore codes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -79,6 +80,8 @@ class Pass:
         self.generator, self.critic, self.batch, self.recipe = generator, critic, batch, recipe
         self.processes, self.bf16, self.same = processes, bf16, same
         self.device = batch.x_real.device
+        self.reals_are_judged = False
+        """Whether D sees this batch's reals as they are, too; the critic phase knows."""
         self.labels_known = recipe.critic.patch_labels and recipe.critic.labels > 0
 
     # --- drawn from (seed, step, position) ---------------------------------------------------------------------------
@@ -235,10 +238,11 @@ class Pass:
         """D of the image as the critic sees it, patches scored for ``label``; each ``which`` has draws of its own."""
         settings = self.recipe.objective.critic_input
         seen = as_critic_sees(image, settings, self.batch.step, self.drawn, which)
-        if which.startswith("fake") and isinstance(self.critic, LayeredCritic | Critics):
-            with self.critic.forgetting():
-                return self._judged(seen, label)
-        return self._judged(seen, label)
+        with self._forgetting() if which.startswith("fake") else nullcontext():
+            return self._judged(seen, label)
+
+    def _forgetting(self) -> AbstractContextManager[None]:
+        return self.critic.forgetting() if isinstance(self.critic, LayeredCritic | Critics) else nullcontext()
 
     def _judged(self, image: Tensor, label: Tensor | None) -> View:
         with autocast(self.device, self.bf16):
@@ -247,13 +251,17 @@ class Pass:
 
     @cached_property
     def looks(self) -> tuple[View, View]:
-        """What D says of two looks at each real picture (`training/looks.py`)."""
+        """What D says of two looks at each real picture (`training/looks.py`).
+
+        Where reals are judged too, BatchNorm's running statistics are theirs alone: labels are told by them later.
+        """
         settings = self.recipe.objective.looks
         first, second = (
             looked_at(self.batch.x_real, settings, self.drawn(f"{which} look", "symmetric", NUMBERS))
             for which in ("first", "second")
         )
-        return self._judged(first, self.y_of_reals), self._judged(second, self.y_of_reals)
+        with self._forgetting() if self.reals_are_judged else nullcontext():
+            return self._judged(first, self.y_of_reals), self._judged(second, self.y_of_reals)
 
     def encodings(self, image: Tensor) -> Tensor:
         """(b, S) what the encoder of a critic of energies makes of images."""

@@ -24,7 +24,7 @@ from domainxfer.models.networks import AnyCritic, AnyGenerator, NoCritic
 from domainxfer.recipe import OptimizerSettings, Recipe
 from domainxfer.training.passes import Pass, Scope
 from domainxfer.training.processes import Processes
-from domainxfer.training.terms import OF_THE_ENCODER, Phase, Term, build_terms
+from domainxfer.training.terms import OF_REALS, OF_THE_ENCODER, Phase, Term, build_terms
 
 
 class Stepper:
@@ -131,6 +131,7 @@ class Stepper:
 
     def _critic_phase(self, p: Pass, step: int, parts: dict[str, Tensor], *, graph_is_used: bool) -> None:
         self.critic.requires_grad_(True)
+        p.reals_are_judged = any(term.needs & OF_REALS for term in self.terms["critic"] if term.weight_at(step))
 
         def x_fake() -> Tensor:
             # The generator phase goes on with these very fakes: their graph holds the generator only, which stays put.

@@ -63,7 +63,8 @@ TERMS: dict[Phase, dict[str, Callable[..., Tensor]]] = {
 }
 
 PATCHES = frozenset({"real_patches", "fake_patches"})
-OF_A_VIEW = PATCHES | {"real_label_logits", "fake_label_logits", "fake_code", "real_code"}
+OF_REALS = frozenset({"real_patches", "real_label_logits", "real_code"})
+OF_A_VIEW = PATCHES | OF_REALS | {"fake_label_logits", "fake_code"}
 OF_LOOKS = frozenset({"first_look_logits", "second_look_logits"})
 OF_THE_BATCH = frozenset({"x_real", "y_real", "y_known", "x_source", "y_source", "y_target", "code", "noise"})
 OF_THE_GENERATOR = frozenset({"x_fake", "x_other", "x_same", "x_cycle", "fake_encodings"})

@@ -73,10 +73,15 @@ def hues(recipe: Recipe) -> LoadedPictures:
 
 
 def labels_of(critic: torch.nn.Module, hues: LoadedPictures, recipe: Recipe) -> torch.Tensor:
+    """Told by the statistics of these pictures, as they were read."""
     size = recipe.data.size
-    critic.eval()
     with torch.no_grad():
         return critic(held_out_tensor(hues.pictures, size, range(len(hues)))).label_logits
+
+
+def kept(name: str) -> bool:
+    """Whether reading anew leaves it; BatchNorm counts what it saw, which has no use."""
+    return not name.startswith("label_head") and not name.endswith("num_batches_tracked")
 
 
 def test_nearest_neighbours_are_those_of_most_alike_brightness() -> None:
@@ -96,7 +101,7 @@ def test_the_best_head_becomes_the_label_head_and_all_else_stays(
     stepper(some_batches(recipe), 0)  # the optimizer has a memory now
     critic, memory = stepper.critic, stepper.optimizers["critic"].state
     linear = linear_of(critic)
-    others = {name: value.clone() for name, value in critic.state_dict().items() if not name.startswith("label_head")}
+    others = {name: value.clone() for name, value in critic.state_dict().items() if kept(name)}
     assert memory[linear.weight]
 
     nats, read = read_labels_anew(stepper, hues, {})
@@ -225,3 +230,25 @@ def test_features_are_what_labels_are_read_from(recipe: Recipe, new_stepper, som
     with torch.no_grad():
         assert torch.allclose(linear_of(critic)(critic.encode(x)), critic(x).label_logits, atol=1e-6)
     assert isinstance(critic, LayeredCritic) == bool(recipe.critic.layers)
+
+
+@pytest.mark.parametrize("as_is", [0.0, 1.0])
+def test_looks_leave_no_mark_where_pictures_are_seen_as_they_are(  # type: ignore[no-untyped-def]
+    as_is: float, tiny_recipe, new_stepper, some_batches
+) -> None:
+    """BatchNorm's running statistics are those of the reals, if the critic sees any; else of the looks."""
+    objective = {**LOOKS["objective"], "critic": {**LOOKS["objective"]["critic"], "label_as_is": as_is}}  # type: ignore[dict-item]
+    settings = {**LOOKS, "objective": objective, "critic": {**LOOKS["critic"], **LAYERS}}  # type: ignore[dict-item]
+    stepper = new_stepper(tiny_recipe(settings, labels=3, labels_known=False))
+    (batch,) = some_batches(stepper.recipe)
+    norm = next(module for module in stepper.critic.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+
+    stepper([batch], 0)
+
+    assert len(seen) == (3 if as_is else 2)  # two looks, then the pictures as they are
+    means = torch.zeros(8)
+    for x in seen[2:] or seen:
+        means = 0.9 * means + 0.1 * x.mean((0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, means)
