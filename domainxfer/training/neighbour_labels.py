@@ -62,15 +62,15 @@ def read_labels_anew(stepper: Stepper, pictures: LoadedPictures, known: Mapping[
         raise TypeError("the label head is that of one critic")
     seed, device = recipe.training.seed, stepper.processes.device
     count = min(len(pictures), settings.most)
-    places = np.arange(count) if count == len(pictures) else _spread(len(pictures), count)
+    places = np.arange(count) * len(pictures) // count
     features, thumbnails = _seen(critic, pictures, places, recipe.data.size, recipe.generator.channels, device)
     mean, deviation = features.mean(0), features.std(0) + 1e-3
-    features = (features - mean) / deviation
-    row_of = {place: row for row, place in enumerate(places.tolist())}
-    labels = torch.full((count,), -1, device=device)
-    for place, label in known.items():
-        if place in row_of:
-            labels[row_of[place]] = label
+    features.sub_(mean).div_(deviation)
+    read = torch.full((len(pictures),), -1, device=device)
+    if known:
+        read[list(known)] = torch.tensor(list(known.values()), device=device)
+    rows = torch.from_numpy(places).to(device)
+    labels = read[rows]
     heads = _Heads(recipe.critic.labels, features, settings, seed)
     found = heads.learn(nearest_neighbours(thumbnails, min(settings.nearest, count - 1)), labels)
     best = max(range(len(found)), key=found.__getitem__)
@@ -83,8 +83,7 @@ def read_labels_anew(stepper: Stepper, pictures: LoadedPictures, known: Mapping[
         for parameter in linear.parameters():
             optimizer.state.pop(parameter, None)
     stepper.processes.same_start(linear)
-    read = torch.full((len(pictures),), -1, device=device)
-    read[torch.from_numpy(places).to(device)] = torch.where(labels >= 0, labels, heads.sure_labels(best))
+    read[rows] = torch.where(labels >= 0, labels, heads.sure_labels(best))
     return Reading(found, read)
 
 
@@ -176,10 +175,6 @@ class _Heads:
         p = torch.cat([self._labels_of(rows).softmax(2) for rows in chunks])
         parts = [torch.einsum("bhk,bhl->hkl", p[rows], p[neighbours[rows]].mean(1)) for rows in chunks]
         return torch.stack(parts).sum(0) / count
-
-
-def _spread(total: int, count: int) -> np.ndarray:
-    return np.arange(count) * total // count
 
 
 @torch.no_grad()
