@@ -75,7 +75,7 @@ def paired_information(
 
     P = E p(x) p(x')^T over the batch, made symmetric; I = sum P_ij log(P_ij / (P_i P_j)). It is largest, log K, when
     looks agree, each label is certain, and all are equally frequent. Averaged over the heads of a size, then over
-    sizes: however many heads compete, those of many labels teach as much.
+    sizes: however many heads of a size there are, those of another teach as much.
 
     Args:
         first_look_logits: for each label head, (B, K).
