@@ -7,9 +7,9 @@ share a label. The features come from looks; the neighbours are those of the pix
 that the features could not place have neighbours of their own class ten times as often as of the other
 (docs/results.md). Learning from neighbours is from SCAN (Van Gansbeke et al. 2020), which takes those of its features.
 
-Heads that begin differently end differently, and their information tells the good from the bad. From then on looks at
-a picture are taught its label by `label_known`, if the best head is sure of it: looks alone drift away from what was
-found. No truth takes part.
+Heads that begin differently end differently, and their information tells the good from the bad. No truth takes part.
+From then on a picture is taught its label, if the best head is sure of it: in looks by `label_known`, as it is by
+`label_as_is`. Looks alone drift away from what was found.
 """
 
 import math
