@@ -56,7 +56,7 @@ def train(
     runs: Runs = Path("runs"),
     name: RunName = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to start from.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Settings by name: original, gpu-day, dcgan-28, ...")] = None,
+    preset: Annotated[str | None, typer.Option(help="Settings by name: original, gpu-hour, dcgan-28, ...")] = None,
     init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     cpu: Cpu = False,
