@@ -85,12 +85,13 @@ class Model(NetworkModel):
 
 
 def load(path: Path | str) -> Model:
-    """Load a model: a run folder, its ``model/`` or ``best/``, or any model folder.
+    """Load a model: a run folder, its ``model/`` or ``best/``, or any model folder; or one that ships, by its name.
 
     Raises:
         DomainxferError: no model there, damaged, or written by a newer version.
     """
-    return Model.load(followed(Path(path)))
+    folder = followed(Path(path))
+    return Model.load(folder if folder.exists() else shipped_models().get(str(path), folder))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+import domainxfer
 import domainxfer.weights as weights
 from domainxfer.api import Model, find_model
 from domainxfer.errors import DomainxferError
@@ -47,6 +48,17 @@ def test_half_precision_halves_the_file_and_loads_as_fp32(shipped: Path, tmp_pat
 def test_a_shipped_model_is_found_by_domain_and_by_name(shipped: Path, tmp_path: Path) -> None:
     assert find_model(None, "tiger", tmp_path / "runs")[0] == shipped
     assert find_model("cat2tiger", "tiger", tmp_path / "runs")[0] == shipped
+
+
+def test_python_loads_it_by_name_unless_a_folder_has_that_name(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert domainxfer.load("cat2tiger").domains == ("cat", "tiger")
+    _model(("dog", "wolf")).save(tmp_path / "cat2tiger")
+    assert domainxfer.load("cat2tiger").domains == ("dog", "wolf")
+    with pytest.raises(DomainxferError, match="dog2wolf holds no model"):
+        domainxfer.load("dog2wolf")
 
 
 def test_a_run_of_the_users_comes_first(shipped: Path, tmp_path: Path) -> None:

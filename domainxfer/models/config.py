@@ -78,6 +78,12 @@ class GeneratorConfig(Settings):
     detail: int = Field(
         4, ge=0, le=6, description="levels of the picture's own detail that output 'change' may weaken or strengthen"
     )
+    edges: float = Field(
+        0.0,
+        ge=0,
+        description="from such a difference of colours on, [-1, 1] a channel, detail ends at edges: it is what shades "
+        "surfaces then, and taken away it leaves them flat; 0 knows no edges",
+    )
     noise_size: int = Field(128, ge=1, description="length of the noise vector, where content is noise")
     noise: Literal["normal", "uniform"] = Field("normal", description="N(0, 1), or U(-1, 1)")
     heads: int = Field(

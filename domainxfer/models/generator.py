@@ -3,7 +3,7 @@
     picture (B, 3, H, W) --space-to-depth--> (B, W, H/4, W/4) --conditioned blocks--> sub-pixel up, twice --> change
     noise   (B, Z) --head, conditioned up-sampling--> the same body and exit --> tanh
 
-The change is painted colours and gains on the picture's own detail; it is added to the picture.
+The change is painted colours and gains on the picture's own detail (`models/detail.py`); it is added to the picture.
 Nearly all work happens at a quarter of the resolution. The picture enters again at half size, so that edges in
 the output lie where they lie in the input, and fine blocks may follow there: strokes narrower than the body's grid,
 such as a zebra's stripes, otherwise lie on that grid. The label and the code reach every block through its
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from domainxfer.models.bands import Bands, FromColours
 from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
 from domainxfer.models.config import GeneratorConfig
+from domainxfer.models.detail import amplified
 from domainxfer.models.heads import NoisyHeads
 from domainxfer.models.layered import Encoder
 
@@ -81,7 +82,7 @@ class Generator(nn.Module):
         painted, gains = self._parts(content, label, code)
         if self.config.output == "plain":
             return torch.tanh(painted), gains
-        return content + amplified(content, gains) + painted, gains
+        return content + amplified(content, gains, self.config.edges) + painted, gains
 
     def _parts(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> tuple[Tensor, Tensor]:
         """What an image is made of, both fp32: painted colours (B, C, H, W), and gains on detail (B, levels, H, W)."""
@@ -102,35 +103,6 @@ class Generator(nn.Module):
         x = self.exit(F.leaky_relu(self.exit_norm(x, condition), self.config.leak))
         painted, gains = x.tensor_split([self.config.channels], dim=1)
         return self.colours(painted).float(), gains.float()
-
-
-def amplified(image: Tensor, gains: Tensor) -> Tensor:
-    """The change that gains make to a picture's own detail: (B, C, H, W), (B, levels, H, W) -> (B, C, H, W).
-
-    Level 0 is what a [1 2 1] blur takes away, level i what a blur 2^i times as wide takes away from what was left (the
-    transform "a trous", Holschneider et al. 1990; it has no grid, so a tile is changed as the whole picture would
-    be). A gain of -1 takes a level away, 0 leaves it. Painted as a change, an erased stripe would have to be its own
-    exact negative, to the pixel.
-    """
-    change, sharper = torch.zeros_like(image), image
-    for level in range(gains.shape[1]):
-        softer = smoothed(sharper, 2**level)
-        change = torch.addcmul(change, gains[:, level : level + 1], sharper - softer)
-        sharper = softer
-    return change
-
-
-def smoothed(image: Tensor, spread: int) -> Tensor:
-    """The [1 2 1] / 4 filter along both axes, its taps ``spread`` pixels apart, edges repeated; the shape is kept.
-
-    Sums of shifted pictures: three channels are too few for a depthwise convolution to be fast on a CPU.
-    """
-    x = F.pad(image, (spread,) * 4, mode="replicate")
-    for axis in (2, 3):
-        side = x.shape[axis] - 2 * spread
-        before, middle, after = (x.narrow(axis, start, side) for start in (0, spread, 2 * spread))
-        x = (before + after).add_(middle, alpha=2)
-    return x.div_(16)
 
 
 class Condition(nn.Module):

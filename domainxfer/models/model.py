@@ -77,7 +77,8 @@ class NetworkModel:
     ) -> tuple[Tensor, Tensor | None]:
         """As `apply`, and the gain of the finest detail (B, 1, H, W) in [-1, 1], where the generator has gains.
 
-        What is finer still than what the generator was shown had better be weakened or strengthened alike.
+        What is finer still than what the generator was shown had better be weakened or strengthened alike; not so
+        where its detail ends at edges, since at that scale edges are what there is.
         """
         content = content.to(self.device)
         if content.ndim == 4:
@@ -85,7 +86,8 @@ class NetworkModel:
         label, code = (None if t is None else t.to(self.device) for t in (label, code))
         with autocast(self.device, pays_bf16(self.device)):
             image, gains = self.generator.with_gains(content, label, code)
-        return image.clamp(-1, 1), gains[:, :1].clamp(-1, 1) if gains.shape[1] else None
+        no_gain = gains.shape[1] == 0 or self.config.generator.edges > 0
+        return image.clamp(-1, 1), None if no_gain else gains[:, :1].clamp(-1, 1)
 
     @torch.inference_mode()
     def rebuild(self, picture: Tensor, label: Tensor | None = None) -> Tensor:

@@ -4,6 +4,7 @@ Networks are not wrapped: gradient penalties differentiate twice and several for
 make hard to follow. Gradients are averaged by hand after each backward instead.
 """
 
+import os
 from collections.abc import Iterable
 
 import torch
@@ -11,15 +12,22 @@ from accelerate import PartialState
 from accelerate.utils import broadcast, gather
 from torch import Tensor, nn
 
+from domainxfer.errors import UsageError
+
 
 class Processes:
     """The processes of this run (launched by ``--nproc``, torchrun or accelerate), or just this one.
 
     Args:
         cpu: stay on the CPU even where there is a GPU.
+
+    Raises:
+        UsageError: more processes on this machine than it has GPUs.
     """
 
     def __init__(self, *, cpu: bool = False) -> None:
+        if not cpu:
+            _refuse_more_processes_than_gpus()
         self.state = PartialState(cpu=cpu)
         self.count: int = self.state.num_processes
         self.rank: int = self.state.process_index
@@ -68,7 +76,20 @@ class Processes:
 
     def wait(self) -> None:
         """Until all processes are here."""
-        self.state.wait_for_everyone()
+        if self.count == 1:
+            return
+        if self.device.type == "cpu":  # accelerate names a GPU for each process, also where none is used
+            torch.distributed.barrier()
+        else:
+            self.state.wait_for_everyone()
+
+
+def _refuse_more_processes_than_gpus() -> None:
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if 0 < gpus < here:
+        raise UsageError(
+            f"{here} processes need a GPU each, and this machine has {gpus}: --nproc {gpus}, or --cpu to leave it alone"
+        )
 
 
 class _GatherRows(torch.autograd.Function):

@@ -1,6 +1,5 @@
 """The generator: any size, any number of labels, and it hears its label and its code."""
 
-import itertools
 from typing import Any
 
 import pytest
@@ -8,9 +7,9 @@ import torch
 from torch import Tensor
 
 from domainxfer.models import blocks, generator
-from domainxfer.models.blocks import blur
 from domainxfer.models.config import GeneratorConfig
-from domainxfer.models.generator import Generator, amplified, smoothed
+from domainxfer.models.detail import smoothed, smoothed_between_edges
+from domainxfer.models.generator import Generator
 
 
 def made(seed: int = 0, **settings: Any) -> Generator:
@@ -174,39 +173,6 @@ def test_change_is_added_to_the_input_and_small_at_the_start() -> None:
     assert 1e-3 < (made(labels=2, detail=3)(x, label) - x).abs().mean() < 0.5
 
 
-@pytest.mark.parametrize("spread", [1, 2, 4])
-def test_smoothing_by_hand(spread: int) -> None:
-    x = picture(1, 2, 9, 7)
-    expected = torch.zeros_like(x)
-    for row, column in itertools.product(range(9), range(7)):
-        for down, right in itertools.product((-1, 0, 1), repeat=2):
-            place = min(max(row + down * spread, 0), 8), min(max(column + right * spread, 0), 6)
-            weight = (2 - abs(down)) * (2 - abs(right)) / 16
-            expected[0, :, row, column] += weight * x[0, :, *place]
-    torch.testing.assert_close(smoothed(x, spread), expected)
-    assert torch.autograd.gradcheck(lambda t: smoothed(t, spread), [x.double().requires_grad_()])
-
-
-def test_gains_of_minus_one_take_the_detail_away_and_zero_leaves_it() -> None:
-    x = picture(2, 3, 32, 24)
-    assert amplified(x, torch.zeros(2, 3, 32, 24)).abs().max() == 0
-    smooth = smoothed(smoothed(smoothed(x, 1), 2), 4)
-    torch.testing.assert_close(x + amplified(x, -torch.ones(2, 3, 32, 24)), smooth)
-    torch.testing.assert_close(x + amplified(x, torch.ones(2, 1, 32, 24)), 2 * x - smoothed(x, 1))
-    torch.testing.assert_close(smoothed(x, 1), blur(x))
-    assert amplified(x, torch.zeros(2, 0, 32, 24)).abs().max() == 0
-
-
-def test_stripes_go_where_the_gains_say() -> None:
-    x = torch.ones(1, 1, 32, 32)
-    x[..., 1::2] = -1
-    gains = torch.zeros(1, 1, 32, 32)
-    gains[..., :16] = -1
-    y = x + amplified(x, gains)
-    assert y[..., 1:16].abs().max() < 1e-6
-    assert torch.equal(y[..., 16:], x[..., 16:])
-
-
 def test_the_generator_can_learn_to_erase() -> None:
     """The gains' own bias is enough; painted, the same would take a negative of every picture."""
     g = made(labels=0, detail=2)
@@ -219,12 +185,15 @@ def test_the_generator_can_learn_to_erase() -> None:
     torch.testing.assert_close(g(x), smoothed(smoothed(x, 1), 2), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("spread", [1, 2, 4])
-def test_amplified_detail_has_no_grid(spread: int) -> None:
-    x, gains = picture(1, 3, 48, 48), torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-    whole = amplified(x, gains)
-    moved = amplified(x[..., spread:], gains[..., spread:])
-    torch.testing.assert_close(moved[..., 7:], whole[..., spread + 7 :])
+def test_with_edges_it_erases_what_shades_and_keeps_what_bounds() -> None:
+    g = made(labels=0, detail=1, edges=0.2)
+    with torch.no_grad():
+        g.exit.conv.weight.zero_()
+        bias = torch.zeros(4, 4)
+        bias[3:] = -1
+        g.exit.conv.bias.copy_(bias.flatten())
+    x = picture(1, 3, 32, 32)
+    torch.testing.assert_close(g(x), smoothed_between_edges(x, 1, 0.2), atol=1e-6, rtol=0)
 
 
 def test_pictures_of_a_batch_do_not_mix() -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import domainxfer
+from domainxfer.errors import UsageError
 from domainxfer.training.processes import Processes
 
 PROGRAM = """
@@ -134,3 +135,10 @@ def test_alone_nothing_changes() -> None:
     assert processes.mean(torch.tensor(2.5)) == 2.5
     assert [processes.any(flag) for flag in (True, False)] == [True, False]
     processes.wait()
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match=r"2 processes need a GPU each, and this machine has 1: --nproc 1, or --cpu"):
+        Processes()
