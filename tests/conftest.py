@@ -16,8 +16,8 @@ from domainxfer.recipe import Recipe, override
 
 torch.set_num_threads(1)
 
-# Much is tested to the bit, which a CPU keeps and a GPU does not. So the suite sees no GPU, nor do the processes that it
-# starts, unless it is asked: DOMAINXFER_TEST_GPU=1 pytest tests/test_gpu.py
+# Much is tested to the bit, which a CPU keeps and a GPU does not. So neither the suite nor the processes that it starts
+# see a GPU, unless asked to: DOMAINXFER_TEST_GPU=1 pytest tests/test_gpu.py
 if os.environ.get("DOMAINXFER_TEST_GPU") != "1":
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
