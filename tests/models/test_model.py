@@ -115,16 +115,16 @@ def test_a_run_folder_is_taken_for_its_model(saved: Path) -> None:
     assert NetworkModel.load(str(saved.parent)).config.steps == 7
 
 
-@pytest.mark.parametrize("detail", [0, 3])
-def test_the_gain_of_the_finest_detail_comes_with_the_pictures(detail: int) -> None:
+@pytest.mark.parametrize(("detail", "edges"), [(0, 0.0), (3, 0.0), (3, 0.2)])
+def test_the_gain_of_the_finest_detail_comes_with_the_pictures(detail: int, edges: float) -> None:
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(labels=2, size=32, width=8, blocks=1, detail=detail))
+    generator = Generator(GeneratorConfig(labels=2, size=32, width=8, blocks=1, detail=detail, edges=edges))
     with torch.no_grad():
         generator.exit.conv.bias.copy_(torch.tensor([0.0] * 3 + [-3.0, 0.5, 0.5][:detail]).repeat_interleave(4))
     model = NetworkModel(ModelConfig(domains=("a", "b"), generator=generator.config), generator)
     image, gain = model.apply_with_gain(picture(), torch.tensor([0, 1]))
     assert torch.equal(image, model.apply(picture(), torch.tensor([0, 1])))
-    assert (gain is None) == (detail == 0)
+    assert (gain is None) == (detail == 0 or edges > 0), "with edges, what is finer than the model sees is kept"
     if gain is not None:
         assert gain.shape == (2, 1, 32, 32)
         assert float(gain.mean()) == pytest.approx(-1, abs=0.05), "the first level's, limited to -1"
