@@ -56,7 +56,7 @@ def main() -> None:
     peaks_shown = ", ".join(f"{name} {peak / 1e9:.0f} GFLOP/s" for name, peak in peaks.items())
     print(f"torch {torch.__version__}; batches of {options.batch}; convolution peak: {peaks_shown}")
     if not pays_bf16(device):
-        print("bf16 is emulated on this hardware; training's precision `auto` chooses fp32 here")
+        print("bf16 does not pay on this hardware: training's precision `auto` chooses fp32")
     print_table([HEAD, *rows], options.markdown)
 
 

@@ -1,4 +1,4 @@
-"""The number format: bf16 only where the hardware computes it, and only where it was asked for."""
+"""The number format: bf16 only where the hardware is faster with it, and only where it was asked for."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("avx512", [True, False])
 @pytest.mark.parametrize("amx", [True, False])
-def test_a_cpu_pays_with_either_instruction_set(monkeypatch: pytest.MonkeyPatch, avx512: bool, amx: bool) -> None:
+def test_a_cpu_pays_with_amx_alone(monkeypatch: pytest.MonkeyPatch, avx512: bool, amx: bool) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    assert pays_bf16(CPU) is (avx512 or amx)
+    assert pays_bf16(CPU) is amx
 
 
 @pytest.mark.parametrize("computed", [True, False])
