@@ -137,7 +137,7 @@ class Pair:
     Args:
         width: channels of the first layers.
         blocks: residual blocks of a generator.
-        fast: channels_last, and bf16 where the hardware computes it.
+        fast: channels_last, and bf16 where the hardware is faster with it.
         device: where it computes.
     """
 

@@ -103,7 +103,7 @@ class TrainingSettings(Settings):
     steps: int = Field(20000, ge=1, description="generator steps")
     seed: int = Field(0, ge=0)
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the generator's moving average, reached after warm-up")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware is faster with it")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where that is the faster")
     channels_last: Literal["auto", "yes", "no"] = "auto"
     checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints kept")
