@@ -53,9 +53,7 @@ def show_doctor(data_root: Path | None) -> None:
     table.add_row(
         "device", torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     )
-    table.add_row(
-        "bf16", "faster than fp32 here: used" if pays_bf16(device) else "not faster here: fp32 is used"
-    )
+    table.add_row("bf16", "faster than fp32 here: used" if pays_bf16(device) else "not faster here: fp32 is used")
     for module, extra, what in (
         ("efficientnet_lite_pytorch", "metrics", "the extractor of the held-out figures"),
         ("pyarrow", "hub", "second source of the data sets"),
