@@ -173,27 +173,26 @@ def test_change_is_added_to_the_input_and_small_at_the_start() -> None:
     assert 1e-3 < (made(labels=2, detail=3)(x, label) - x).abs().mean() < 0.5
 
 
-def test_the_generator_can_learn_to_erase() -> None:
-    """The gains' own bias is enough; painted, the same would take a negative of every picture."""
-    g = made(labels=0, detail=2)
+def erasing(detail: int, edges: float = 0.0) -> Generator:
+    """A generator that paints nothing and takes every level of detail away."""
+    g = made(labels=0, detail=detail, edges=edges)
     with torch.no_grad():
         g.exit.conv.weight.zero_()
-        bias = torch.zeros(5, 4)
+        bias = torch.zeros(3 + detail, 4)
         bias[3:] = -1
         g.exit.conv.bias.copy_(bias.flatten())
+    return g
+
+
+def test_the_generator_can_learn_to_erase() -> None:
+    """The gains' own bias is enough; painted, the same would take a negative of every picture."""
     x = picture(1, 3, 32, 32)
-    torch.testing.assert_close(g(x), smoothed(smoothed(x, 1), 2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(erasing(2)(x), smoothed(smoothed(x, 1), 2), atol=1e-6, rtol=0)
 
 
 def test_with_edges_it_erases_what_shades_and_keeps_what_bounds() -> None:
-    g = made(labels=0, detail=1, edges=0.2)
-    with torch.no_grad():
-        g.exit.conv.weight.zero_()
-        bias = torch.zeros(4, 4)
-        bias[3:] = -1
-        g.exit.conv.bias.copy_(bias.flatten())
     x = picture(1, 3, 32, 32)
-    torch.testing.assert_close(g(x), smoothed_between_edges(x, 1, 0.2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(erasing(1, edges=0.2)(x), smoothed_between_edges(x, 1, 0.2), atol=1e-6, rtol=0)
 
 
 def test_pictures_of_a_batch_do_not_mix() -> None:
