@@ -1,6 +1,7 @@
 """Where does the time of the training step go?
 
-    python benchmarks/step_profile.py [--size 128] [--batch 8] [--precision bf16] [--threads N] [--markdown]
+    python benchmarks/step_profile.py [--size 128] [--batch 8] [--precision bf16] [--card horse2zebra]
+        [--threads N] [--markdown]
 
 The step of `step_speed.py`, watched by PyTorch's profiler over whole periods of the lazy penalty; each operation's own
 time, without what it calls, summed by kind.
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import torch
-from step_speed import PRECISIONS, default_step, print_table
+from step_speed import PRECISIONS, print_table, recipe_of, step_of
 from torch.profiler import ProfilerActivity, profile
 
 from domainxfer.training.processes import Processes
@@ -37,13 +38,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="side of the pictures, px")
     parser.add_argument("--batch", type=int, default=8, help="pictures in a batch")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16")
+    parser.add_argument("--card", help="a data set whose recipe is profiled; the default recipe without it")
     parser.add_argument("--threads", type=int, help="CPU threads; PyTorch's choice without it")
     parser.add_argument("--periods", type=int, default=2, help="periods of the lazy penalty to watch")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    step, period = default_step(options.size, options.precision, options.batch, Processes())
+    recipe = recipe_of(options.card, options.size, options.batch)
+    step, period = step_of(recipe, options.precision, Processes())
     shares = shares_by_kind(step, period, options.periods)
     rows = [[kind, f"{100 * share:.1f} %"] for kind, share in shares.most_common()]
     print(f"{options.size} px, batch {options.batch}, {options.precision}, {torch.get_num_threads()} threads")

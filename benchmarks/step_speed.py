@@ -1,11 +1,12 @@
 """How fast is the training step, and how much of what the machine can do does it use?
 
-    python benchmarks/step_speed.py [--sizes 64 128] [--seconds 20] [--batch 8] [--threads N] [--markdown]
+    python benchmarks/step_speed.py [--sizes 64 128] [--seconds 20] [--batch 8] [--card horse2zebra] [--threads N]
+        [--markdown]
 
-The step is that of the default translation recipe (two domains), whole; its batches lie in memory, so that loading is
-not in the figures. Its floating-point operations (convolutions and matrix products) are averaged over the period of the
-lazy penalty and set against the peak: what a 3x3 convolution of 128 channels reaches here, forward and backward, batch
-16, 32 x 32 px, channels last, in the same number format.
+The step is that of the default translation recipe (two domains), or of a card's recipe, whole; its batches lie in
+memory, so that loading is not in the figures. Its floating-point operations (convolutions and matrix products) are
+averaged over the period of the lazy penalty and set against the peak: what a 3x3 convolution of 128 channels reaches
+here, forward and backward, batch 16, 32 x 32 px, channels last, in the same number format.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from domainxfer.datasets.batches import Batch
+from domainxfer.datasets.card import load_card
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.models.precision import pays_bf16
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128], help="sides of the pictures, px")
     parser.add_argument("--seconds", type=float, default=20.0, help="each measurement lasts at least so long")
     parser.add_argument("--batch", type=int, default=8, help="pictures in a batch")
+    parser.add_argument("--card", help="a data set whose recipe is measured; the default recipe without it")
     parser.add_argument("--threads", type=int, help="CPU threads; PyTorch's choice without it")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     options = parser.parse_args()
@@ -46,11 +49,11 @@ def main() -> None:
     processes = Processes()
     device = processes.device
     peaks = {name: convolution_peak(device, name == "bf16", options.seconds / 4) for name in PRECISIONS}
-    rows = [
-        step_speed(size, precision, options.batch, processes, options.seconds, peaks[precision])
-        for size in options.sizes
-        for precision in PRECISIONS
-    ]
+    rows = []
+    for size in options.sizes:
+        recipe = recipe_of(options.card, size, options.batch)
+        for precision in PRECISIONS:
+            rows.append(step_speed(recipe, precision, processes, options.seconds, peaks[precision]))
     cpu = f"{platform.machine()} CPU ({torch.backends.cpu.get_cpu_capability()}), {torch.get_num_threads()} threads"
     print(torch.cuda.get_device_name() if device.type == "cuda" else cpu)
     peaks_shown = ", ".join(f"{name} {peak / 1e9:.0f} GFLOP/s" for name, peak in peaks.items())
@@ -70,25 +73,31 @@ def convolution_peak(device: torch.device, bf16: bool, seconds: float) -> float:
     return counted(convolve, 1) / timed(convolve, 1, seconds, device)
 
 
-def step_speed(size: int, precision: str, batch: int, processes: Processes, seconds: float, peak: float) -> list[str]:
-    """A row of the table: the step of the default recipe, counted and timed."""
-    step, period = default_step(size, precision, batch, processes)
+def recipe_of(card: str | None, size: int, batch: int) -> Recipe:
+    """The translation recipe of a card, or the default one for two domains, at a size and a batch."""
+    known = load_card(card) if card else None
+    base = override(Recipe(), known.recipe) if known else Recipe()
+    return override(base, {"data": {"size": size, "batch": batch}}).resolved(len(known.domains) if known else DOMAINS)
+
+
+def step_speed(recipe: Recipe, precision: str, processes: Processes, seconds: float, peak: float) -> list[str]:
+    """A row of the table: the step of a recipe, counted and timed."""
+    step, period = step_of(recipe, precision, processes)
     operations = counted(step, period)
     lasted = timed(step, period, seconds, processes.device)
-    rate = operations / lasted
+    rate, batch = operations / lasted, recipe.data.batch
     numbers = [f"{batch / lasted:.1f}", f"{1e3 * lasted:.0f}", f"{operations / 1e9:.1f}", f"{rate / 1e9:.0f}"]
-    return [str(size), precision, *numbers, f"{100 * rate / peak:.0f} %"]
+    return [str(recipe.data.size), precision, *numbers, f"{100 * rate / peak:.0f} %"]
 
 
-def default_step(size: int, precision: str, batch: int, processes: Processes) -> tuple[Callable[[int], None], int]:
-    """The step of the default recipe as a function of its number, and the period of its lazy penalty."""
-    recipe = override(Recipe(), {"data": {"size": size, "batch": batch}}).resolved(DOMAINS)
+def step_of(recipe: Recipe, precision: str, processes: Processes) -> tuple[Callable[[int], None], int]:
+    """The step of a recipe as a function of its number, and the period of its lazy penalty."""
     torch.manual_seed(0)
     generator, critic = Generator(recipe.generator), Critic(recipe.critic)
     for network in (generator, critic):
         network.to(processes.device, memory_format=torch.channels_last)
     stepper = Stepper(generator, critic, recipe, processes, bf16=precision == "bf16")
-    batches = [random_batch(size, batch, processes.device)] * stepper.batches_a_step
+    batches = [random_batch(recipe, processes.device)] * stepper.batches_a_step
     period = max(term.settings.every for terms in stepper.terms.values() for term in terms)
 
     def step(number: int) -> None:
@@ -97,9 +106,11 @@ def default_step(size: int, precision: str, batch: int, processes: Processes) ->
     return step, period
 
 
-def random_batch(size: int, batch: int, device: torch.device) -> Batch:
+def random_batch(recipe: Recipe, device: torch.device) -> Batch:
     """Pictures of noise; labels take turns, and each picture goes to the next domain."""
-    x, y, places = torch.rand(batch, 3, size, size) * 2 - 1, torch.arange(batch) % DOMAINS, list(range(batch))
+    size, batch = recipe.data.size, recipe.data.batch
+    x, places = torch.rand(batch, 3, size, size) * 2 - 1, list(range(batch))
+    y = torch.arange(batch) % recipe.generator.labels
     here = Batch(0, places, x, y, x.roll(1, 0), y.roll(1), places[-1:] + places[:-1])
     return here.to(device, torch.channels_last)
 

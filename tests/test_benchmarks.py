@@ -46,6 +46,13 @@ def test_step_speed_prints_a_row_a_size_and_format():
         assert re.fullmatch(r"\d+ %", row[-1])
 
 
+def test_step_speed_takes_the_recipe_of_a_card(step_speed):
+    default, card = (step_speed.recipe_of(name, 32, 4) for name in (None, "horse2zebra"))
+    assert (default.data.size, default.data.batch, default.generator.labels) == (32, 4, 2)
+    assert (card.data.size, card.data.batch, card.generator.labels) == (32, 4, 2)
+    assert (default.generator.fine, card.generator.fine) == (0, 2)
+
+
 @pytest.fixture
 def step_speed():
     spec = importlib.util.spec_from_file_location("step_speed", SCRIPT)
