@@ -1,5 +1,8 @@
 """The parts of both networks: conditioned normalisation, the residual block, and resampling without checkerboard."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -67,6 +70,20 @@ def instance_normalised(x: Tensor, weight: Tensor | None = None, bias: Tensor | 
         return F.group_norm(x.contiguous(), x.shape[1], weight, bias).contiguous(memory_format=layout)
     pictures = [F.batch_norm(picture, None, None, weight, bias, training=True) for picture in x.split(1)]
     return torch.cat(pictures) if len(pictures) > 1 else pictures[0]
+
+
+@contextmanager
+def forgetting(network: nn.Module) -> Iterator[None]:
+    """Within it BatchNorm's running statistics stay as they are: fakes would spoil what reals are told by."""
+    norms = [m for m in network.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, usual, strict=True):
+            norm.momentum = momentum
 
 
 class ConditionedBlock(nn.Module):

@@ -7,7 +7,8 @@ Pictures enter as bands (`models/bands.py`), and features are normalised over ea
 meet, so gradient penalties may be taken a picture at a time. Normalised features cannot tell a picture from the same
 picture of twice the contrast, so what the normalisation takes away is scored by a head of its own, the style head.
 Where pictures are made of noise, nothing else says what belongs where in them: there the whole head scores the whole.
-What each is worth is in docs/design.md.
+Labels that nobody gave are sought in differences between pictures, which are small beside what all pictures have in
+common: there the label head reads features that are normalised over the batch. What each is worth is in docs/design.md.
 """
 
 from collections.abc import Iterator
@@ -65,6 +66,7 @@ class Critic(nn.Module):
         self.patch_heads = nn.ModuleDict({str(f): _PatchHead(widths[f - 1], maps) for f in c.fields})
         self.style_head = nn.Linear(2 * sum(widths), maps) if c.style else None
         self.whole_head = nn.Linear(widths[-1] * (c.size // 2**c.depth) ** 2, maps) if c.whole else None
+        self.label_norm = nn.BatchNorm1d(widths[-1], affine=False) if c.label_norm == "batch" else nn.Identity()
         self.label_head = nn.Linear(widths[-1], c.labels) if c.labels else None
         self.code_head = nn.Linear(widths[-1], c.code_size) if c.code_size else None
         self.extra_heads = nn.ModuleList(nn.Linear(widths[-1], labels) for labels in c.extra_heads)
@@ -104,14 +106,16 @@ class Critic(nn.Module):
                 scores.append(self.whole_head(x.float().flatten(1)))
             patches += [map_of_label(score[:, :, None, None], label).flatten(1) for score in scores]
             nothing = pooled[:, :0]
-            label_logits = nothing if self.label_head is None else self.label_head(pooled)
+            labelled = nothing if self.label_head is None else self.label_norm(pooled)
+            label_logits = nothing if self.label_head is None else self.label_head(labelled)
             code = nothing if self.code_head is None else self.code_head(pooled)
-            return View(tuple(patches), label_logits, code, tuple(head(pooled) for head in self.extra_heads))
+            return View(tuple(patches), label_logits, code, tuple(head(labelled) for head in self.extra_heads))
 
     def encode(self, image: Tensor) -> Tensor:
-        """What label and code are read from, the means of the last layer's channels: (B, width of it), fp32."""
+        """What labels are read from, the means of the last layer's channels: (B, width of it), fp32."""
         *_, (_, _, x) = self._levels(self.enter(image))
-        return x.float().mean((2, 3))
+        features: Tensor = self.label_norm(x.float().mean((2, 3)))
+        return features
 
     def _levels(self, x: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Of each level of the trunk its number, what its convolution makes, and that normalised and activated."""

@@ -5,8 +5,7 @@ code are appended to the noise, as in the first conditional GANs (Mirza & Osinde
 BatchNorm takes its statistics from the pictures of one process.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import prod
 
 import torch
@@ -149,19 +148,6 @@ class LayeredCritic(nn.Module):
         )
         extra = tuple(_as_maps(head(x)).mean((2, 3)) for head in self.extra_heads)
         return View((scores,), logits, code, extra)
-
-    @contextmanager
-    def forgetting(self) -> Iterator[None]:
-        """Within it BatchNorm's running statistics stay as they are: fakes would spoil what reals are told by."""
-        norms = [m for m in self.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
-        usual = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.momentum = 0.0
-        try:
-            yield
-        finally:
-            for norm, momentum in zip(norms, usual, strict=True):
-                norm.momentum = momentum
 
     def encode(self, image: Tensor) -> Tensor:
         """What the layers before the score, or those of the encoder, make of images: (B, S), fp32."""

@@ -1,7 +1,6 @@
 """Several critics that judge as one: each has weights of its own, all see the same picture."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,15 +46,6 @@ class Critics(nn.Module):
                 torch.stack(of_a_head).mean(0) for of_a_head in zip(*(view.extra_logits for view in views), strict=True)
             ),
         )
-
-    @contextmanager
-    def forgetting(self) -> Iterator[None]:
-        """As `LayeredCritic.forgetting`, in all of them."""
-        with ExitStack() as stack:
-            for critic in self.critics:
-                if isinstance(critic, LayeredCritic):
-                    stack.enter_context(critic.forgetting())
-            yield
 
     def encode(self, image: Tensor) -> Tensor:
         """What critics of layers make of images before the score, one after the other: (B, count * S), fp32."""

@@ -14,7 +14,6 @@ From then on a picture is taught its label, if the best head is sure of it: in l
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from domainxfer.datasets.batches import LoadedPictures, centre_crop, resized, to_tensor
 from domainxfer.draws import draw
 from domainxfer.losses.info import nats_of_joint
+from domainxfer.models.blocks import forgetting
 from domainxfer.models.critic import Critic
 from domainxfer.models.layered import LayeredCritic
 from domainxfer.objective import NeighbourLabels
@@ -189,7 +189,7 @@ def _seen(
     """What the critic's label head reads of pictures, (N, F), and their thumbnails, (N, C, h, h) in [-1, 1]; fp32."""
     features, thumbnails = [], []
     # A BatchNorm that has seen looks alone does not know pictures as they are: it goes by those of a chunk, all large.
-    with critic.forgetting() if isinstance(critic, LayeredCritic) else nullcontext():
+    with forgetting(critic):
         for part in np.array_split(places, -(-len(places) // CHUNK)):
             arrays = [centre_crop(resized(pictures[int(i)], size), size) for i in part]
             x = to_tensor(np.stack(arrays), channels).to(device)

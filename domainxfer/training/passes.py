@@ -11,7 +11,7 @@ ignore codes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from domainxfer.datasets.batches import Batch
 from domainxfer.draws import draw, per_position
+from domainxfer.models.blocks import forgetting
 from domainxfer.models.critic import View
 from domainxfer.models.layered import LayeredCritic
 from domainxfer.models.networks import AnyCritic, AnyGenerator
@@ -238,11 +239,8 @@ class Pass:
         """D of the image as the critic sees it, patches scored for ``label``; each ``which`` has draws of its own."""
         settings = self.recipe.objective.critic_input
         seen = as_critic_sees(image, settings, self.batch.step, self.drawn, which)
-        with self._forgetting() if which.startswith("fake") else nullcontext():
+        with forgetting(self.critic) if which.startswith("fake") else nullcontext():
             return self._judged(seen, label)
-
-    def _forgetting(self) -> AbstractContextManager[None]:
-        return self.critic.forgetting() if isinstance(self.critic, LayeredCritic | Critics) else nullcontext()
 
     def _judged(self, image: Tensor, label: Tensor | None) -> View:
         with autocast(self.device, self.bf16):
@@ -260,7 +258,7 @@ class Pass:
             looked_at(self.batch.x_real, settings, self.drawn(f"{which} look", "symmetric", NUMBERS))
             for which in ("first", "second")
         )
-        with self._forgetting() if self.reals_are_judged else nullcontext():
+        with forgetting(self.critic) if self.reals_are_judged else nullcontext():
             return self._judged(first, self.y_of_reals), self._judged(second, self.y_of_reals)
 
     def encodings(self, image: Tensor) -> Tensor:
@@ -271,5 +269,6 @@ class Pass:
 
     def score(self, seen: Tensor, label: Tensor | None) -> Tensor:
         """(b,) mean patch score of each picture, in fp32, from what the critic sees of it: for gradient penalties."""
-        patches = self.critic.judge(seen, label if self.labels_known else None).patches
+        with forgetting(self.critic):
+            patches = self.critic.judge(seen, label if self.labels_known else None).patches
         return torch.stack([p.mean(1) for p in patches]).mean(0)

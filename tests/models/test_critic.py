@@ -232,3 +232,34 @@ def test_extra_heads_read_what_the_label_head_reads() -> None:
     view.extra_logits[1].sum().backward()
     assert d.trunk[0].weight.grad.abs().sum() > 0
     assert d.label_head.weight.grad is None
+
+
+def test_label_heads_may_read_what_differs_between_pictures() -> None:
+    d = made(labels=3, extra_heads=(5,), patch_labels=False, label_norm="batch")
+    alike = picture(1, 3, 16, 16) + 0.01 * picture(6, 3, 16, 16)
+    pooled = made(labels=3, extra_heads=(5,), patch_labels=False).encode(alike)
+    features = (pooled - pooled.mean(0)) / (pooled.var(0, correction=0) + 1e-5).sqrt()
+    torch.testing.assert_close(d.encode(alike), features, atol=1e-4, rtol=1e-3)
+    view = d(alike)
+    torch.testing.assert_close(view.label_logits, d.label_head(features), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(view.extra_logits[0], d.extra_heads[0](features), atol=1e-4, rtol=1e-3)
+
+
+def test_scores_and_code_know_nothing_of_the_other_pictures_beside_such_labels() -> None:
+    d = made(labels=3, code_size=2, patch_labels=False, label_norm="batch")
+    x = picture(4, 3, 16, 16)
+    together, apart = d(x), d(x[:2])
+    for a, b in zip((*together.patches, together.code), (*apart.patches, apart.code), strict=True):
+        torch.testing.assert_close(a[:2], b)
+    assert not torch.allclose(together.label_logits[:2], apart.label_logits, atol=1e-2)
+
+
+def test_in_use_a_picture_has_its_label_whatever_is_beside_it() -> None:
+    d = made(labels=3, patch_labels=False, label_norm="batch")
+    for _ in range(50):
+        d(picture(8, 3, 16, 16))
+    d.eval()
+    x = picture(8, 3, 16, 16)
+    torch.testing.assert_close(d(x[:1]).label_logits, d(x).label_logits[:1])
+    d.train()
+    torch.testing.assert_close(d(x).label_logits, d.eval()(x).label_logits, atol=0.3, rtol=0.1)

@@ -5,6 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from domainxfer.models.blocks import forgetting
 from domainxfer.models.config import CriticConfig, GeneratorConfig, Layer, shape_after
 from domainxfer.models.layered import LayeredCritic, LayeredGenerator, built
 from domainxfer.models.networks import new_critic, new_generator
@@ -209,7 +210,7 @@ def test_fakes_need_not_leave_a_mark_in_batchnorm() -> None:
     d = critic(layers=layers)
     norm = d.trunk[1]
     before = norm.running_mean.clone()
-    with d.forgetting():
+    with forgetting(d):
         d(pictures() + 3)
     assert torch.equal(norm.running_mean, before)
     d(pictures() + 3)

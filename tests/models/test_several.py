@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from domainxfer.models.blocks import forgetting
 from domainxfer.models.config import CriticConfig
 from domainxfer.models.critic import Critic
 from domainxfer.models.networks import AnyCritic, new_critic
@@ -91,7 +92,7 @@ def test_all_batchnorms_forget_the_fakes() -> None:
     assert isinstance(d, Critics)
     norms = [module for module in d.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     before = [norm.running_mean.clone() for norm in norms]
-    with d.forgetting():
+    with forgetting(d):
         d(pictures(), torch.tensor([0, 1, 1, 0]))
     assert all(torch.equal(norm.running_mean, mean) for norm, mean in zip(norms, before, strict=True))
     d(pictures(), torch.tensor([0, 1, 1, 0]))

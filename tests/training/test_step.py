@@ -811,6 +811,23 @@ def test_batchnorm_of_a_critic_remembers_reals_alone(tiny_recipe, new_stepper, s
     assert norm.momentum == 0.1
 
 
+def test_what_label_heads_normalise_by_is_that_of_reals_alone(tiny_recipe, new_stepper, some_batches) -> None:
+    """Not of fakes, and not of what a penalty judges, which makes no labels."""
+    terms = {
+        "critic": {"nonsaturating": 1, "r1": 1, "r2": 1},
+        "generator": {"nonsaturating": 1},
+        "info": {"label_fake": 1},
+    }
+    changes = {"mode": "generate", "critic": {"label_norm": "batch"}, **only(**terms)}
+    stepper = new_stepper(tiny_recipe(changes, labels=3, labels_known=False))
+    norm, seen = stepper.critic.label_norm, []
+    norm.register_forward_pre_hook(lambda module, inputs: seen.append((module.momentum, inputs[0].mean(0))))
+    stepper(some_batches(stepper.recipe), 0)
+    marks = [mean for momentum, mean in seen if momentum]
+    assert (len(marks), len(seen)) == (1, 5), "reals, fakes, both penalties, and the fakes of the generator's phase"
+    torch.testing.assert_close(norm.running_mean, 0.1 * marks[0].detach(), atol=1e-5, rtol=1e-4)
+
+
 def test_each_of_several_critics_is_judged_by_itself_and_averaged(tiny_recipe, new_stepper, some_batches) -> None:
     """So the gradient of each is half of what it would have alone; only a penalty of the mean score couples them."""
     recipe = tiny_recipe(only(critic={"hinge": 1}) | {"critic": {"count": 2}})
