@@ -12,8 +12,18 @@ DEAF = 1e-4  # mean change of the output, in the range [-1, 1], below which a co
 def conditioning_response(generator: AnyGenerator, seed: int = 0) -> tuple[float | None, float | None]:
     """Mean absolute change of the output when only the label changes, and when only the code does.
 
-    None where the generator has no labels, or no code.
+    None where the generator has no labels, or no code. BatchNorm goes by its running statistics: those of so few
+    pictures would take away what is changed in all of them alike.
     """
+    training = generator.training
+    generator.eval()
+    try:
+        return _responses(generator, seed)
+    finally:
+        generator.train(training)
+
+
+def _responses(generator: AnyGenerator, seed: int) -> tuple[float | None, float | None]:
     config, numbers = generator.config, torch.Generator().manual_seed(seed)
     device = next(generator.parameters()).device
     shape = (config.channels, config.size, config.size) if config.content == "picture" else (config.noise_size,)

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from domainxfer.errors import DomainxferError
-from domainxfer.recipe import Recipe
+from domainxfer.models.networks import new_generator
+from domainxfer.presets import list_presets, load_preset
+from domainxfer.recipe import Recipe, override
 from domainxfer.training.self_test import DEAF, check_conditioning, conditioning_response
 from domainxfer.training.step import Stepper
 
@@ -46,3 +48,15 @@ def test_a_deaf_generator_is_refused(
         part.weight.zero_()
     with pytest.raises(DomainxferError, match=f"does not hear its {what}"):
         check_conditioning(generator)
+
+
+@pytest.mark.parametrize("preset", [name for name in list_presets() if load_preset(name).get("mode") == "generate"])
+def test_every_preset_of_noise_hears_and_is_left_as_it_was(preset: str) -> None:
+    """BatchNorm of two pictures would take away a code that is changed in both."""
+    recipe = override(Recipe(), load_preset(preset)).resolved(10, labels_known=False)
+    torch.manual_seed(0)
+    generator = new_generator(recipe.generator)
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    check_conditioning(generator)
+    assert generator.training
+    assert all(torch.equal(before[name], value) for name, value in generator.state_dict().items())
