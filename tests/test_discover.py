@@ -31,7 +31,6 @@ TINY = {
         "generator": {"nonsaturating": 0},
         "info": {"label_fake": 0},
     },
-    "optimizer": {"critic_lr": 5e-3},
     "training": {"steps": 120, "log_every": 20, "sample_every": 200, "precision": "fp32", "extractor": "digits"},
 }
 
