@@ -12,7 +12,6 @@ The class histogram of every figure lies in FOLDER/PRESET-seedN.csv; what is the
 """
 
 import argparse
-import csv
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,8 +26,9 @@ from domainxfer.metrics.extractors.digits import Digits
 from domainxfer.metrics.modes import class_histogram
 from domainxfer.models.model import NetworkModel
 from domainxfer.prepare import prepare
-from domainxfer.recipe import Recipe
+from domainxfer.recipe import Recipe, override
 from domainxfer.training.listener import Listener
+from domainxfer.training.logbook import LogBook
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Run
 from domainxfer.training.run_folder import new_run
@@ -115,12 +115,13 @@ def watched(seed: int, options: argparse.Namespace) -> Course:
     recipe, data = opened(seed, options)
     epoch = sum(map(len, data.train)) / recipe.data.batch
     course, digits = Course(preset, seed), Digits()
+    histograms = LogBook(out / f"{preset}-seed{seed}.csv", list(map(str, range(DIGITS))), 0)
 
     def figure(step: int, *_: object) -> None:
         course.epochs = step / epoch
         shares = shares_made(run.model(), digits)
         course.look(shares)
-        append(out / f"{preset}-seed{seed}.csv", step, shares)
+        histograms.add(step, **{str(digit): share for digit, share in enumerate(shares)})
 
     def say(text: str) -> None:
         print(f"{preset}, seed {seed}: {text}", flush=True)
@@ -135,12 +136,12 @@ def watched(seed: int, options: argparse.Namespace) -> Course:
 
 def opened(seed: int, options: argparse.Namespace) -> tuple[Recipe, DomainData]:
     """The recipe of a seed and the digits. Its last step is never taken, so that the test digits are not looked at."""
-    at_first, data = prepare("mnist", print, preset=options.preset, data_root=options.data_root)
-    steps = round(options.epochs * sum(map(len, data.train)) / at_first.data.batch)
-    every = options.every or at_first.training.figure_every
-    training = {"seed": seed, "steps": steps + 1, "figure_every": every, "checkpoint_every": steps + 1}
-    changes = {"training": training}
-    return prepare("mnist", print, preset=options.preset, data_root=options.data_root, changes=changes)
+    changes = {"training": {"seed": seed}}
+    recipe, data = prepare("mnist", print, preset=options.preset, data_root=options.data_root, changes=changes)
+    steps = round(options.epochs * sum(map(len, data.train)) / recipe.data.batch)
+    every = options.every or recipe.training.figure_every
+    training = {"steps": steps + 1, "figure_every": every, "checkpoint_every": steps + 1}
+    return override(recipe, {"training": training}), data
 
 
 def shares_made(model: NetworkModel, digits: Digits) -> list[float]:
@@ -149,16 +150,6 @@ def shares_made(model: NetworkModel, digits: Digits) -> list[float]:
     noise = per_position(config.noise_kind, (config.noise_size,), 0, "class histogram", 0, numbers)
     read = torch.cat([digits.read(model.apply(part, None).float().cpu()) for part in noise.split(500)])
     return [float(share) / LOOKED_AT for share in class_histogram(read.numpy(), DIGITS)]
-
-
-def append(file: Path, step: int, shares: list[float]) -> None:
-    """A line of a table on disk: step and shares."""
-    new = not file.exists()
-    with file.open("a", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        if new:
-            writer.writerow(["step", *range(DIGITS)])
-        writer.writerow([step, *(f"{share:.4f}" for share in shares)])
 
 
 if __name__ == "__main__":

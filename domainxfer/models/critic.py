@@ -106,7 +106,7 @@ class Critic(nn.Module):
                 scores.append(self.whole_head(x.float().flatten(1)))
             patches += [map_of_label(score[:, :, None, None], label).flatten(1) for score in scores]
             nothing = pooled[:, :0]
-            labelled = nothing if self.label_head is None else self.label_norm(pooled)
+            labelled = self.label_norm(pooled)
             label_logits = nothing if self.label_head is None else self.label_head(labelled)
             code = nothing if self.code_head is None else self.code_head(pooled)
             return View(tuple(patches), label_logits, code, tuple(head(labelled) for head in self.extra_heads))

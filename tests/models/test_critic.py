@@ -263,3 +263,9 @@ def test_in_use_a_picture_has_its_label_whatever_is_beside_it() -> None:
     torch.testing.assert_close(d(x[:1]).label_logits, d(x).label_logits[:1])
     d.train()
     torch.testing.assert_close(d(x).label_logits, d.eval()(x).label_logits, atol=0.3, rtol=0.1)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_extra_heads_need_no_label_head_beside_them(norm: str) -> None:
+    view = made(labels=0, extra_heads=(5,), label_norm=norm)(picture(4, 3, 16, 16))
+    assert (view.label_logits.shape, view.extra_logits[0].shape) == ((4, 0), (4, 5))
