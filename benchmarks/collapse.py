@@ -5,8 +5,9 @@
 
 Each seed trains a preset of digits. At each of the run's own held-out figures the digit network reads 2,000 digits that
 the generator makes there, which the detector (`domainxfer/training/health.py`) knows nothing of: it has no labels. A
-digit is lost once it was made (at least half of its share, a tenth) and has then less than a tenth of its share. Both
-moments are given in epochs, and after both a run goes on for two more. A healthy preset should end without either.
+digit is made if it has at least half of its share, a tenth, in a figure in which half of the digits have that: specks
+are read as some digit too. It is lost once it was made and has then less than a tenth of its share. Both moments are
+given in epochs, and after both a run goes on for two more. A healthy preset should end without either.
 
 The class histogram of every figure lies in FOLDER/PRESET-seedN.csv; what is there is not trained again.
 """
@@ -35,6 +36,8 @@ from domainxfer.training.run_folder import new_run
 
 DIGITS, LOOKED_AT = 10, 2000
 MADE, LOST = 0.5 / DIGITS, 0.1 / DIGITS
+GROWN = DIGITS // 2
+"""So many digits at once are no specks that happen to be read as a digit."""
 AFTERWARDS = 2.0
 """Epochs that a run goes on once a digit is lost and the warning given."""
 HEAD = ("preset", "seed", "epochs", "first digit lost", "warned of a collapse", "later by", "digits made at the end")
@@ -49,7 +52,7 @@ class Course:
     epochs: float = 0.0
     """So far."""
     made: list[bool] = field(default_factory=lambda: [False] * DIGITS)
-    """Which digits have had half of their share in any figure so far."""
+    """Which digits have been made so far."""
     lost_at: float | None = None
     """The first figure in which a digit that was made has nearly none."""
     warned_at: float | None = None
@@ -62,7 +65,8 @@ class Course:
         lost = [had and share < LOST for had, share in zip(self.made, shares, strict=True)]
         if self.lost_at is None and any(lost):
             self.lost_at = self.epochs
-        self.made = [had or share >= MADE for had, share in zip(self.made, shares, strict=True)]
+        if sum(share >= MADE for share in shares) >= GROWN:
+            self.made = [had or share >= MADE for had, share in zip(self.made, shares, strict=True)]
         self.digits = sum(share >= LOST for share in shares)
 
     def hear(self, text: str) -> None:

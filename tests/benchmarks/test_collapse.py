@@ -42,6 +42,14 @@ def test_a_digit_that_was_never_made_is_not_lost(collapse: ModuleType) -> None:
     assert course_of(collapse, NO_SEVEN, NO_SEVEN).lost_at is None
 
 
+def test_specks_that_are_read_as_a_digit_or_two_are_not_made(collapse: ModuleType) -> None:
+    fours, eights = [0.0] * 4 + [0.9] + [0.0] * 3 + [0.1, 0.0], [0.0] * 8 + [1.0, 0.0]
+    course = course_of(collapse, fours, eights, EVEN)
+    assert course.lost_at is None
+    course.look(NO_SEVEN)
+    assert course.lost_at == 3.0
+
+
 def test_a_digit_that_is_made_seldom_is_not_lost(collapse: ModuleType) -> None:
     seldom = [0.11] * 7 + [0.02] + [0.1, 0.11]
     assert course_of(collapse, EVEN, seldom).lost_at is None
