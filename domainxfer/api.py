@@ -273,8 +273,15 @@ def _refuse_new_sizes(old: Recipe, new: Recipe) -> None:
             raise UsageError(f"--resume cannot change {part}: that is another run; start one with --init-from")
 
 
+def _loaded(path: Path) -> Model:
+    """A model, read once as long as its weights stay the same: a run that goes on gets new ones."""
+    files = [folder / "model.safetensors" for folder in (path, path / "model")]
+    written = [file.stat().st_mtime_ns for file in files if file.exists()]
+    return _read_once(str(path.resolve()), tuple(written))
+
+
 @functools.lru_cache(maxsize=4)
-def _loaded(path: str) -> Model:
+def _read_once(path: str, written: tuple[int, ...]) -> Model:
     return load(path)
 
 
@@ -294,11 +301,11 @@ def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> 
     """
     if model is not None:
         path = named_model(model, runs)
-        return path, _loaded(str(path.resolve()))
+        return path, _loaded(path)
     known: set[str] = set()
     for path in [*(run.path for run in reversed(all_runs(runs))), *shipped_models().values()]:
         try:
-            found = _loaded(str(path.resolve()))
+            found = _loaded(path)
         except DomainxferError:
             continue  # a run that has no model yet
         if not found.config.finished or found.config.generator.content != "picture":

@@ -390,3 +390,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
         sys.exit(1)
+    except OSError as error:  # a path that is too long, a disk that was pulled out, ...
+        if "--debug" in sys.argv:
+            raise
+        print(f"domainxfer: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        sys.exit(1)

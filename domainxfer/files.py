@@ -28,15 +28,29 @@ def explain_os_error(error: OSError, doing: str, path: Path) -> DomainxferError:
     return DomainxferError(f"cannot {doing} {path}: {reason}")
 
 
+def at_home(path: str | Path) -> Path:
+    """A path with ``~`` and ``~user`` as the shell has them; as it is where there is no such user (pathlib raises)."""
+    return Path(os.path.expanduser(path))
+
+
+class ExistsError(DomainxferError):
+    """There is a file already, and it may not be replaced."""
+
+
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` on success, remove it on any failure.
 
     The parent folder is made when missing. Readers see either the old file or the new one, never a part.
     The data reaches the disk before the rename, so that a power cut leaves one of the two as well.
 
+    Args:
+        path: the file to write.
+        overwrite: replace a file that is there.
+
     Raises:
-        DomainxferError: the disk is full, permission is missing, ...
+        ExistsError: without ``overwrite`` there is a file in the end, even if there was none at the start.
+        DomainxferError: the disk is full, permission is missing, the path is a pipe or a device, ...
     """
     temporary: Path | None = None
     try:
@@ -48,7 +62,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; these are ordinary ones
-        os.replace(temporary, path)
+        _publish(temporary, path, overwrite)
     except OSError as error:
         raise explain_os_error(error, "write", path) from error
     finally:
@@ -60,6 +74,22 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` (UTF-8) to ``path``, whole or not at all."""
     with written_whole(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Give a file that is complete its name."""
+    if not overwrite:
+        try:
+            os.link(temporary, path)  # unlike a rename it refuses what exists, in one step
+            return
+        except FileExistsError:
+            raise ExistsError(f"{path} exists already") from None
+        except OSError:  # a file system without links, or a folder of that name: the rename says so
+            if os.path.lexists(path):
+                raise ExistsError(f"{path} exists already") from None
+    elif path.exists() and not (path.is_file() or path.is_dir()):
+        raise DomainxferError(f"{path} is a pipe or a device, not a file; to write into it, use -o - and redirect")
+    os.replace(temporary, path)
 
 
 def _umask() -> int:

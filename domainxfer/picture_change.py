@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from domainxfer.errors import DomainxferError
-from domainxfer.pictures import to_rgb
+from domainxfer.pictures import BROKEN_DATA, to_rgb
 
 STRIP_PIXELS = 4 * 1024 * 1024
 
 _DEEP_MODES = ("F", "I")  # grey of more than 8 bits: scaled by to_rgb; Pillow knows no alpha there
-_BROKEN_EXIF = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def upright(image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF orientation says, and without that tag."""
     try:
         return ImageOps.exif_transpose(image)
-    except _BROKEN_EXIF:
+    except BROKEN_DATA:
         return image  # a broken EXIF block: the picture itself is still good
 
 

@@ -1,11 +1,13 @@
 """Pictures from files to plain RGB: whatever Pillow reads, turned upright, made 8-bit, and cut to a square."""
 
 import os
+import stat
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,8 +29,19 @@ PICTURE_SUFFIXES = frozenset(
     for suffix in group
 )
 
-# What Pillow's decoders raise on broken data, apart from OSError (which UnidentifiedImageError is one of).
-_DECODING_ERRORS = (SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
+BROKEN_DATA = (
+    OSError,  # UnidentifiedImageError is one
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    RuntimeError,  # AVIF; NotImplementedError (DDS) is one
+    struct.error,
+)
+"""What Pillow's decoders raise on broken data."""
 
 _WARNINGS = threading.Lock()  # Python's warning filters are one for all threads
 
@@ -47,11 +60,12 @@ def open_picture(path: Path | BinaryIO) -> Image.Image:
         image = _open_header(stream, name)
         try:
             image.load()
-            image.getexif()  # read while the file is open; Pillow keeps it
         except MemoryError as error:
             raise PictureError(f"{name} needs more memory than there is; make the picture smaller") from error
-        except (OSError, *_DECODING_ERRORS) as error:
+        except BROKEN_DATA as error:
             raise _broken(name, error) from error
+        with suppress(*BROKEN_DATA):  # with a broken EXIF block the picture itself is still good
+            image.getexif()  # read while the file is open; Pillow keeps it
         return image
 
 
@@ -66,11 +80,19 @@ def picture_problem(path: Path) -> str | None:
             try:
                 image.draft("RGB", (1, 1))
                 image.load()
-            except (OSError, MemoryError, *_DECODING_ERRORS) as error:
+            except (MemoryError, *BROKEN_DATA) as error:
                 raise _broken(name, error) from error
     except PictureError as error:
         return str(error)
     return None
+
+
+def sort_out(paths: Sequence[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """The pictures that can be read, and the others with what `picture_problem` says of them; both in order."""
+    with ThreadPoolExecutor() as pool:
+        problems = list(pool.map(picture_problem, paths))
+    judged = list(zip(paths, problems, strict=True))
+    return [path for path, why in judged if not why], [(path, why) for path, why in judged if why]
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -78,10 +100,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     16-bit, 32-bit and floating-point samples are scaled to [0, 255], not clipped.
     """
-    try:
+    with suppress(*BROKEN_DATA):  # with a broken EXIF block the picture itself is still good
         image = ImageOps.exif_transpose(image)
-    except (OSError, *_DECODING_ERRORS):
-        pass  # a broken EXIF block: the picture itself is still good
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode == "F" or image.mode.startswith("I"):
@@ -162,6 +182,8 @@ def _named_stream(path: Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
         yield path, str(getattr(path, "name", "the picture"))
         return
     try:
+        if (kind := Path(path).stat().st_mode) and not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise PictureError(f"{path} is a pipe or a device, not a file; remove it")  # to open one may wait for ever
         stream = Path(path).open("rb")  # noqa: SIM115 (closed by the ``with`` below, whose body is not in this try)
     except OSError as error:
         raise PictureError(str(explain_os_error(error, "read the picture", Path(path)))) from error
@@ -179,7 +201,7 @@ def _open_header(stream: BinaryIO, name: str) -> Image.Image:
             image = Image.open(stream)
     except Image.DecompressionBombError as error:
         raise _too_large(name, str(error), limit) from error
-    except (OSError, *_DECODING_ERRORS) as error:
+    except BROKEN_DATA as error:
         raise PictureError(f"{name} cannot be read as a picture; convert it to PNG or JPEG, or remove it") from error
     width, height = image.size
     if width * height > limit:

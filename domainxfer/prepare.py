@@ -9,6 +9,7 @@ from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData, with_few_labels
 from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import PictureError, UsageError
+from domainxfer.files import at_home
 from domainxfer.models.model import NetworkModel
 from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
@@ -138,7 +139,7 @@ def card_meant(data: str, say: Callable[[str], None]) -> Card | None:
     """The card that a name, or a folder which is a known data set, stands for; None for a folder of the user's."""
     if data in list_cards():
         return load_card(data)
-    card = card_of_folder(Path(data).expanduser().resolve())
+    card = card_of_folder(at_home(data).resolve())
     if card is not None:
         say(f"{data} is the known data set {card.name}: its recipe and the names of its domains are taken")
     return card
@@ -164,5 +165,5 @@ def _recipe_of(card: Card | None, mode: str | None, *, plain: bool) -> Recipe:
 
 
 def _absolute(data: str) -> str:
-    place = Path(data).expanduser()
+    place = at_home(data)
     return str(place.resolve()) if place.exists() else data  # a name under a data root stays a name

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, JpegImagePlugin
 
 from domainxfer.errors import DomainxferError
 from domainxfer.files import explain_os_error, written_whole
-from domainxfer.pictures import to_rgb
+from domainxfer.pictures import BROKEN_DATA, to_rgb
 
 _FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -79,7 +79,12 @@ def format_of(suffix: str) -> str | None:
 
 
 def write_picture(
-    picture: Image.Image, target: Path | BinaryIO, format_name: str, original: Image.Image | None = None
+    picture: Image.Image,
+    target: Path | BinaryIO,
+    format_name: str,
+    original: Image.Image | None = None,
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write an upright RGB or RGBA picture, to a file whole or not at all.
 
@@ -88,8 +93,10 @@ def write_picture(
         target: a path, or an open binary stream.
         format_name: Pillow's name of the format, see `format_of`. One without alpha gets the picture on white.
         original: the picture it was made from, as it was read; gives EXIF, orientation and fineness.
+        overwrite: replace a file that is there.
 
     Raises:
+        ExistsError: a file is there, and ``overwrite`` is not set.
         DomainxferError: full disk, missing permission, or the format cannot hold this picture.
     """
     if not has_alpha(format_name):
@@ -102,7 +109,7 @@ def write_picture(
         if orientation in _TURN_BACK:
             picture = picture.transpose(_TURN_BACK[orientation])
     if isinstance(target, Path):
-        with written_whole(target) as part:
+        with written_whole(target, overwrite=overwrite) as part:
             _encode(picture, part, format_name, options, target)
         return
     encoded = io.BytesIO()
@@ -127,7 +134,7 @@ def exif_of(original: Image.Image, format_name: str) -> tuple[bytes, int]:
             return b"", 1
         orientation = exif.get(ExifTags.Base.Orientation, 1)
         block = exif.tobytes()
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error):
+    except BROKEN_DATA:
         return b"", 1
     orientation = orientation if orientation in _TURN_BACK else 1
     if format_name == "JPEG" and len(block) > _LONGEST_JPEG_EXIF:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from domainxfer.contact_sheet import contact_sheet, fit_for_sheet
 from domainxfer.errors import DomainxferError, PictureError
-from domainxfer.files import explain_os_error
+from domainxfer.files import ExistsError, explain_os_error
 from domainxfer.latent import code_sweep
 from domainxfer.pictures import open_picture, pixel_limit
 from domainxfer.save_picture import format_like, format_of, has_alpha, write_picture
@@ -202,8 +202,7 @@ class _Work:
     def read(self) -> None:
         """Open and decode the picture, unless its target is there already."""
         if self.job.target is not None and os.path.lexists(self.target) and not self.overwrite:
-            problem = f"{self.target} exists already; replace it with --overwrite or choose another place with -o"
-            self.result = FileResult(self.source, problem=problem, exists=True)
+            self._leave_alone()
             return
         with self._noting_problems():
             stream = self.files.enter_context(_opened(self.job.source, self.stdin))
@@ -229,17 +228,24 @@ class _Work:
         notes = []
         format_name = format_of(self.target.suffix) or format_like(original)
         destination = self.target if self.job.target is not None else self.stdout or sys.stdout.buffer
-        write_picture(picture, destination, format_name, original if self.keeps_metadata else None)
+        exif_from = original if self.keeps_metadata else None
+        write_picture(picture, destination, format_name, exif_from, overwrite=self.overwrite)
         if picture.mode == "RGBA" and not has_alpha(format_name):
             notes.append(f"transparent parts are white now, since {format_name} has no transparency")
         if _has_frames(original):  # asked last, since asking may move Pillow on to the next frame
             notes.append("it has several frames; only the first was translated")
         return FileResult(self.source, self.target, note="; ".join(notes))
 
+    def _leave_alone(self) -> None:
+        problem = f"{self.target} exists already; replace it with --overwrite or choose another place with -o"
+        self.result = FileResult(self.source, problem=problem, exists=True)
+
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:
         try:
             yield
+        except ExistsError:  # it was not there when the work began
+            self._leave_alone()
         except DomainxferError as error:
             self.result = FileResult(self.source, problem=str(error))
         except (MemoryError, torch.OutOfMemoryError):

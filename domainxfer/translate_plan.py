@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.files import explain_os_error
 from domainxfer.pictures import find_pictures, is_picture_name
 from domainxfer.save_picture import format_of
 
@@ -119,6 +120,9 @@ def _find(inputs: Sequence[str], recursive: bool, problems: list[Problem]) -> li
                 raise DomainxferError(f"{path}: no picture found there")
         except DomainxferError as error:
             problems.append(Problem(path, str(error)))
+            continue
+        except OSError as error:  # a name that is too long, ...
+            problems.append(Problem(path, str(explain_os_error(error, "read", path))))
             continue
         for item in items:
             found.setdefault(os.path.abspath(item.path), item)

@@ -1,12 +1,15 @@
 """The Python API: train, resume, load, translate, and what goes wrong with them."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import domainxfer
 from domainxfer.api import dry_run, find_model
@@ -172,6 +175,20 @@ def test_the_latest_finished_run_that_knows_the_domain_is_found(trained, mine):
     assert "light" in model.domains
     with pytest.raises(DomainxferError, match="dark, horse, light, zebra"):
         find_model(None, "unicorn", mine.parent / "runs")
+
+
+def test_a_model_that_was_trained_further_is_read_anew(trained, tmp_path):
+    run = shutil.copytree(trained.run, tmp_path / "runs" / "further")
+    _, before = find_model(str(run), "light")
+    assert find_model(str(run), "light")[1] is before
+    weights = run / "model" / "model.safetensors"
+    values = load_file(weights)
+    name = next(iter(values))
+    save_file({**values, name: values[name] + 1}, weights)
+    os.utime(weights, ns=(1, 1))
+    _, after = find_model(str(run), "light")
+    new, old = (model.generator.state_dict()[name] for model in (after, before))
+    assert (new - old).abs().max() == pytest.approx(1, abs=1e-2)
 
 
 def test_more_processes_than_the_batch_can_feed(mine, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domainxfer.errors import DomainxferError
-from domainxfer.files import explain_os_error, write_text, written_whole
+from domainxfer.files import ExistsError, at_home, explain_os_error, write_text, written_whole
 
 
 def left_in(folder: Path) -> list[str]:
@@ -92,6 +92,44 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(DomainxferError, match="a folder, not a file"):
         write_text(tmp_path / "place", "y")
     assert left_in(tmp_path) == ["place"]
+
+
+def test_without_leave_to_overwrite_the_file_that_came_in_between_stays(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "new", overwrite=False) as part:
+        part.write_text("new")
+    assert (tmp_path / "new").read_text() == "new"
+
+    def write_late(path: Path) -> None:
+        with written_whole(path, overwrite=False) as part:
+            part.write_text("ours")
+            path.write_text("somebody's")
+
+    with pytest.raises(ExistsError, match="exists already"):
+        write_late(tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "somebody's"
+    assert left_in(tmp_path) == ["a", "new"]
+
+
+def test_the_same_where_the_file_system_has_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_without_leave_to_overwrite_the_file_that_came_in_between_stays(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DomainxferError, match="pipe or a device"):
+        write_text(tmp_path / "pipe", "x")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_user_that_is_not_there_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert at_home("~/pictures") == Path("/somewhere/pictures")
+    assert at_home("~nobody-of-this-name/pictures") == Path("~nobody-of-this-name/pictures")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")

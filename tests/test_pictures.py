@@ -103,6 +103,36 @@ def test_broken_exif_does_not_spoil_the_picture() -> None:
     assert ends(image) == (RED, BLUE)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_nor_does_a_broken_exif_block_in_a_file(suffix: str, tmp_path: Path) -> None:
+    opened = saved(halves(RED, BLUE, "RGB", (32, 16)), tmp_path / f"a{suffix}", exif=b"Exif\0\0hello world")
+    assert opened.convert("RGB").getpixel((2, 8)) == pytest.approx(RED, abs=40)
+    assert picture_problem(tmp_path / f"a{suffix}") is None
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Failed to decode frame 0"), NotImplementedError("pixel format")])
+def test_whatever_a_decoder_raises_the_picture_is_broken(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+
+    def fail(image: Image.Image) -> None:
+        raise error
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(PictureError, match=f"broken or cut off .{error}"):
+        open_picture(tmp_path / "a.png")
+    assert "broken or cut off" in (picture_problem(tmp_path / "a.png") or "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_no_picture_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert "pipe or a device" in (picture_problem(tmp_path / "pipe.jpg") or "")
+    with pytest.raises(PictureError, match="pipe or a device"):
+        open_picture(tmp_path / "pipe.jpg")
+
+
 def test_first_frame_of_an_animation(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 4), colour) for colour in (RED, BLUE)]
     opened = saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from domainxfer import save_picture
 from domainxfer import translate_files as module
 from domainxfer.errors import UsageError
 from domainxfer.pictures import open_picture, to_rgb
@@ -123,6 +124,21 @@ def test_nothing_is_overwritten_unasked() -> None:
     assert run("a.png", output="a.png").skipped
     assert run("a.png", output="a.png", overwrite=True).ok
     np.testing.assert_array_equal(values("a.png"), 255 - before)
+
+
+def test_nor_is_a_file_that_appears_while_the_picture_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    save("a.png")
+
+    def write_another(*arguments: Any, **options: Any) -> None:
+        Path("a_zebra.png").write_text("precious")
+        save_picture.write_picture(*arguments, **options)
+
+    monkeypatch.setattr(module, "write_picture", write_another)
+    report = run("a.png")
+    assert [path.name for path, _ in report.skipped] == ["a.png"]
+    assert "--overwrite" in report.skipped[0].reason
+    assert Path("a_zebra.png").read_text() == "precious"
+    assert files() == {"a.png", "a_zebra.png"}
 
 
 def test_a_dangling_link_is_not_overwritten_either() -> None:
@@ -339,9 +355,9 @@ def test_one_picture_is_read_and_another_written_while_a_third_is_translated(mon
         read[image.width - 20].set()
         return image
 
-    def write_picture(picture: Image.Image, *rest: Any) -> None:
+    def write_picture(picture: Image.Image, *rest: Any, **options: Any) -> None:
         writing.set()
-        real_write(picture, *rest)
+        real_write(picture, *rest, **options)
 
     def apply(self: FakeModel, *rest: Any) -> Any:
         call = next(calls)

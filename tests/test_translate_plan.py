@@ -145,3 +145,10 @@ def test_sheets_of_codes_have_names_of_their_own_and_are_passed_over() -> None:
     made = plan("in", to="zebra codes")
     assert names(made) == {"in/a.jpg": "in/a_zebra-codes.jpg", "in/b_codes.jpg": "in/b_codes_zebra-codes.jpg"}
     assert made.own == [Path("in/a_all-codes.jpg"), Path("in/a_zebra-codes.jpg")]
+
+
+def test_a_name_that_no_file_can_have_is_a_problem_of_its_own() -> None:
+    touch("a.jpg")
+    made = plan("n" * 300 + ".jpg", "a.jpg")
+    assert names(made) == {"a.jpg": "a_zebra.jpg"}
+    assert [problem.reason for problem in made.problems] == [f"cannot read {'n' * 300}.jpg: File name too long"]

@@ -23,6 +23,9 @@ from domainxfer.draws import draw, permutation
 from domainxfer.errors import PictureError
 from domainxfer.recipe import DataSettings
 
+THINNEST = 64
+"""The longest side of a picture, in shorter sides, that is looked at."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -342,8 +345,13 @@ def shrink(picture: Image.Image, size: int) -> np.ndarray:
 
 
 def resized(array: np.ndarray, size: int) -> np.ndarray:
-    """The same for a picture that is an array (H, W, 3) uint8."""
+    """The same for a picture that is an array (H, W, 3) uint8; of a very thin one only the middle, `THINNEST` long."""
     height, width = array.shape[:2]
+    most = THINNEST * min(height, width)
+    if max(height, width) > most:  # a ruler of 1 x 3,000 px would become one of 286 x 858,000
+        top, left = max(0, height - most) // 2, max(0, width - most) // 2
+        array = array[top : top + most, left : left + most]
+        height, width = array.shape[:2]
     scale = size / min(height, width)
     if scale == 1:
         return array

@@ -136,8 +136,11 @@ def _fetch_source(
             _check_counts(card, into)
         else:
             packed = bring(source.url, _archive_name(card, source), source.sha256, resume=True)
-            unpack(packed, into)
-            packed.unlink()
+            try:
+                unpack(packed, into)
+            except DomainxferError:
+                packed.unlink()  # the same bytes would fail again
+                raise
 
     try:
         done = _settle(card, place, fill)
@@ -160,8 +163,10 @@ def _settle(card: Card, place: Path, fill: Callable[[Path], None]) -> Path:
             inside = [child for child in filled.iterdir() if not child.name.startswith(".")]
             if len(inside) == 1 and inside[0].is_dir():  # archives mostly hold one folder with everything in it
                 filled = inside[0]
-            if place.is_dir():
-                place.rmdir()  # an empty folder of that name
+            if place.is_dir():  # an empty folder of that name; what a file browser hides in it moves along
+                for hidden in place.iterdir():
+                    hidden.rename(filled / hidden.name)
+                place.rmdir()
             filled.rename(place)
         finally:
             shutil.rmtree(beside, ignore_errors=True)

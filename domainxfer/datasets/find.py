@@ -10,6 +10,7 @@ from domainxfer.datasets.domain_data import SPLITS, DomainData, Pictures, withou
 from domainxfer.datasets.folders import folder_domains, is_filled, load_folder, load_mixed_folder
 from domainxfer.datasets.listed import load_listed, table_of
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
+from domainxfer.files import at_home
 
 OnEvent = Callable[[str], None]
 OnProgress = Callable[[int, int | None], None]
@@ -66,7 +67,7 @@ def open_data(
     folder = _folder_meant(data, data_root)
     table = table_of(folder) if folder is not None else None
     if table is not None:
-        opened = load_listed(table, names=names)
+        opened = load_listed(table, names=names, seed=seed)
     elif folder is not None:
         opened = load_folder(folder, names=names, seed=seed, allow_single=allow_single or unlabelled)
     else:
@@ -135,7 +136,7 @@ def card_of_folder(folder: Path) -> Card | None:
 def _folder_meant(data: str, data_root: Path | None) -> Path | None:
     """The folder or table that ``data`` names, or None if it is the name of a card."""
     if data.startswith((".", "~")) or "/" in data or os.sep in data:
-        return Path(data).expanduser()
+        return at_home(data)
     known = list_cards()
     if data in known:
         return None

@@ -8,13 +8,12 @@ each other's test), and adding a picture moves hardly any other.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from domainxfer.datasets.domain_data import SPLITS, DomainData, PictureFiles
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
-from domainxfer.pictures import find_pictures, is_hidden, picture_problem
+from domainxfer.pictures import find_pictures, is_hidden, sort_out
 
 MOST_VALIDATION_PICTURES = 200
 
@@ -23,7 +22,7 @@ _LETTERED = re.compile(r"(train|test|val|valid|validation)([A-Z])")
 
 
 @dataclass
-class _Found:
+class Found:
     """The pictures of one domain (or of unlabelled data), by the split that the folder puts them in."""
 
     folder: Path
@@ -74,7 +73,7 @@ def load_mixed_folder(
 ) -> DomainData:
     """All pictures of a folder and those in it, as one unlabelled group; ``train`` and ``test`` are kept apart."""
     found = _find_domains(path) if path.is_dir() and _has_split_layout(path) else {}
-    mixed = _Found(path, train=[] if found else find_pictures(path))
+    mixed = Found(path, train=[] if found else find_pictures(path))
     for one in found.values():
         for split in SPLITS:
             getattr(mixed, split).extend(getattr(one, split))
@@ -94,14 +93,14 @@ def is_filled(path: Path) -> bool:
 def _hold_out_and_check(
     path: Path,
     domains: tuple[str, ...],
-    found: dict[str, _Found],
+    found: dict[str, Found],
     seed: int,
     validation_share: float,
     test_share: float,
 ) -> DomainData:
-    skipped = _drop_unreadable(found.values())
+    skipped = drop_unreadable(found.values())
     for name, domain in zip(domains or ("",), found.values(), strict=True):
-        _hold_out(domain, name, seed, validation_share, test_share, skipped)
+        hold_out(domain, name, seed, validation_share, test_share, skipped)
     parts = {split: tuple(PictureFiles(getattr(one, split)) for one in found.values()) for split in SPLITS}
     return DomainData(
         name=path.resolve().name,
@@ -129,27 +128,27 @@ def _inner_folder(path: Path) -> Path:
     return path
 
 
-def _find_domains(path: Path) -> dict[str, _Found]:
+def _find_domains(path: Path) -> dict[str, Found]:
     """Domain -> its pictures, in the order of the labels; the domain ``""`` alone stands for unlabelled pictures."""
     inside = _subfolders(path)
     lettered = [(child, match) for child in inside if (match := _LETTERED.fullmatch(child.name))]
-    found: dict[str, _Found] = {}
+    found: dict[str, Found] = {}
     if lettered:
         for child, match in sorted(lettered, key=lambda pair: pair[1][2]):
-            domain = found.setdefault(match[2], _Found(path / f"train{match[2]}"))
+            domain = found.setdefault(match[2], Found(path / f"train{match[2]}"))
             getattr(domain, _SPLIT_NAMES[match[1]]).extend(find_pictures(child))
     elif any(child.name == "train" for child in inside):
         for child in inside:
             if child.name not in _SPLIT_NAMES:
                 continue
             for name, pictures in _by_subfolder(child).items():
-                domain = found.setdefault(name, _Found(path / "train" / name))
+                domain = found.setdefault(name, Found(path / "train" / name))
                 getattr(domain, _SPLIT_NAMES[child.name]).extend(pictures)
         found = dict(sorted(found.items()))
         if "" in found and len(found) > 1:
             raise DomainxferError(f"{path} mixes loose pictures and folders; put each picture into its domain's folder")
     else:
-        found = {name: _Found(path / name, train=pictures) for name, pictures in _by_subfolder(path).items()}
+        found = {name: Found(path / name, train=pictures) for name, pictures in _by_subfolder(path).items()}
     return found
 
 
@@ -177,21 +176,19 @@ def _rename(folders: Sequence[str], names: dict[str, str], path: Path) -> tuple[
     return domains
 
 
-def _drop_unreadable(found: Iterable[_Found]) -> list[tuple[Path, str]]:
+def drop_unreadable(found: Iterable[Found]) -> list[tuple[Path, str]]:
     """Take the pictures that cannot be read out of ``found``; return them with the reason."""
     skipped: list[tuple[Path, str]] = []
-    with ThreadPoolExecutor() as pool:
-        for one in found:
-            for split in SPLITS:
-                paths: list[Path] = getattr(one, split)
-                problems = list(pool.map(picture_problem, paths))
-                skipped += [(path, why) for path, why in zip(paths, problems, strict=True) if why]
-                setattr(one, split, [path for path, why in zip(paths, problems, strict=True) if not why])
+    for one in found:
+        for split in SPLITS:
+            good, bad = sort_out(getattr(one, split))
+            setattr(one, split, good)
+            skipped += bad
     return skipped
 
 
-def _hold_out(
-    one: _Found,
+def hold_out(
+    one: Found,
     domain: str,
     seed: int,
     validation_share: float,
@@ -227,5 +224,5 @@ def _held_out(count: int, share: float, spare: int) -> int:
 
 def _lot(path: Path, folder: Path, seed: int) -> bytes:
     """A picture's place in the random order: from the seed and its name within the domain, nothing else."""
-    name = path.relative_to(folder).with_suffix("").as_posix()
-    return hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    name = (path.relative_to(folder) if path.is_relative_to(folder) else path).with_suffix("").as_posix()
+    return hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()  # as old archives have it

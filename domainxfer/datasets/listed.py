@@ -6,9 +6,11 @@ is, or after labels were renamed or corrected by hand.
 
 import csv
 from collections import defaultdict
+from math import inf
 from pathlib import Path
 
 from domainxfer.datasets.domain_data import SPLITS, DomainData, PictureFiles
+from domainxfer.datasets.folders import Found, drop_unreadable, hold_out
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import explain_os_error
 
@@ -23,39 +25,58 @@ def table_of(path: Path) -> Path | None:
     return path / TABLE if (path / TABLE).is_file() else None
 
 
-def load_listed(table: Path, *, names: dict[str, str] | None = None) -> DomainData:
-    """The pictures of a table, in its splits. Files that are gone are skipped and named.
+def load_listed(
+    table: Path,
+    *,
+    names: dict[str, str] | None = None,
+    seed: int = 0,
+    validation_share: float = 0.1,
+    test_share: float = 0.1,
+) -> DomainData:
+    """The pictures of a table, in its splits. Files that are gone or cannot be read are skipped and named.
+
+    A split of which the table has no picture of a label is held out of that label's training pictures, as in folders.
 
     Args:
         table: CSV with a head line and the columns split (train, validation, test), picture (a path; relative ones
             start at the table's folder) and label. Further columns do not count.
-        names: label -> domain, e.g. ``{"0": "apple"}``; a label that is a number n is otherwise called ``label n``.
+        names: label -> domain, e.g. ``{"0": "apple"}``; labels of the same name become one domain. A label that is a
+            number n is otherwise called ``label n``.
+        seed: decides, with each picture's name, what is held out.
+        validation_share: of a label's training pictures, where it has none for validation.
+        test_share: the same for the test.
 
     Raises:
-        DomainxferError: the table cannot be read or says nothing of two domains' training pictures.
+        DomainxferError: the table cannot be read, or has too few pictures of two domains.
         UsageError: ``names`` speaks of a label that is not there.
     """
     paths, gone = _read(table)
-    labels = sorted({label for _, label in paths}, key=lambda label: (not label.isdigit(), label.zfill(9)))
+    labels = sorted({label for _, label in paths}, key=lambda label: (int(label) if label.isdecimal() else inf, label))
     for name in names or {}:
         if name not in labels:
             raise UsageError(f"--names {name}=...: {table} has no label {name!r}.{did_you_mean(name, labels)}")
-    trained = [label for label in labels if paths.get(("train", label))]
-    if len(trained) < 2:
+    found: dict[str, Found] = {}
+    for label in labels:
+        domain = (names or {}).get(label) or (f"label {label}" if label.isdecimal() else label)
+        for split in SPLITS:
+            pictures: list[Path] = getattr(found.setdefault(domain, Found(table.parent)), split)
+            pictures += paths.get((split, label), [])
+    skipped = [(path, "the file is gone") for path in gone] + drop_unreadable(found.values())
+    found = {domain: one for domain, one in found.items() if one.train}
+    if len(found) < 2:
         raise DomainxferError(
-            f"{table} has training pictures of {len(trained)} label{'s' * (len(trained) != 1)}; two are needed"
+            f"{table} has training pictures of {len(found)} label{'s' * (len(found) != 1)}; two are needed"
         )
-    called = {label: (names or {}).get(label) or (f"label {label}" if label.isdigit() else label) for label in trained}
-    train, validation, test = (
-        tuple(PictureFiles(paths.get((split, label), ())) for label in trained) for split in SPLITS
-    )
+    for domain, one in found.items():
+        hold_out(one, domain, seed, validation_share, test_share, skipped)
+    train, validation, test = (tuple(PictureFiles(getattr(one, split)) for one in found.values()) for split in SPLITS)
     return DomainData(
         name=table.parent.name,
-        domains=tuple(called.values()),
+        domains=tuple(found),
         train=train,
         validation=validation,
         test=test,
-        skipped=tuple((path, "the file is gone") for path in gone),
+        skipped=tuple(skipped),
     )
 
 
@@ -70,12 +91,13 @@ def _read(table: Path) -> tuple[dict[tuple[str, str], list[Path]], list[Path]]:
             if missing:
                 raise DomainxferError(f"{table} lacks the column {missing[0]}; it needs {', '.join(COLUMNS)}")
             for row in rows:
-                if row["split"] not in SPLITS or not row["picture"] or not row["label"]:
+                picture, label = ((row[column] or "").strip() for column in COLUMNS[1:])
+                if row["split"] not in SPLITS or not picture or not label:
                     needed = f"a split ({', '.join(SPLITS)}), a picture and a label are needed"
                     raise DomainxferError(f"{table}, line {rows.line_num}: {needed}")
-                path = table.parent / row["picture"]
+                path = table.parent / picture
                 if path.is_file():
-                    paths[row["split"], row["label"].strip()].append(path)
+                    paths[row["split"], label].append(path)
                 else:
                     gone.append(path)
     except OSError as error:

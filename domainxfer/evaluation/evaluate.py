@@ -20,6 +20,7 @@ from domainxfer.evaluation.notes import notes_of, singular, unfinished
 from domainxfer.evaluation.result import CodeFigures, Evaluation, Instrument, Judged, Probe
 from domainxfer.evaluation.subject import InOrderOf, Subject, find_subject, open_for, restricted, shared_domains
 from domainxfer.evaluation.wish import MOST, Wish
+from domainxfer.files import at_home
 from domainxfer.metrics.bootstrap import ROUNDS
 from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.manifold import NEIGHBOURS
@@ -86,7 +87,7 @@ def evaluate(
     )  # fmt: skip
     subject = find_subject(str(what), runs)
     if subject is None:
-        return _of_folders(Path(what).expanduser(), against, baseline, wish)
+        return _of_folders(at_home(what), against, baseline, wish)
     other = find_subject(str(baseline), runs) if baseline is not None else None
     if baseline is not None and other is None:
         raise DomainxferError(f"{baseline} holds no model; --baseline compares with another model")
@@ -165,7 +166,7 @@ def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path 
         )
     if baseline is not None or wish.masks is not None:
         raise UsageError("--baseline and --masks are for models: of two folders of pictures no sources are known")
-    reals = Path(against).expanduser()
+    reals = at_home(against)
     pairs = folder_pairs(outputs, reals)
     judge = load_extractor(wish.extractor, wish.weights, offline=wish.offline)
     place, size = wish.place(judge), wish.size or judge.size

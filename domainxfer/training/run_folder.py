@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from domainxfer.errors import DomainxferError, did_you_mean
-from domainxfer.files import explain_os_error, write_text
+from domainxfer.files import at_home, explain_os_error, write_text
 from domainxfer.weights import shipped_models
 
 
@@ -132,7 +132,7 @@ def named_model(name: str, runs: Path) -> Path:
     Raises:
         DomainxferError: there is none; the message lists the runs there are.
     """
-    path = followed(Path(name).expanduser())
+    path = followed(at_home(name))
     if path.exists():
         return path
     try:

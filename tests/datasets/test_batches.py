@@ -423,6 +423,15 @@ def test_shrink_keeps_the_aspect(width: int, height: int) -> None:
     assert centre_crop(array, 16).shape == (16, 16, 3)
 
 
+@pytest.mark.parametrize("across", [True, False])
+def test_of_a_very_thin_picture_the_middle_is_taken(across: bool) -> None:
+    ramp = np.arange(3000) // 12
+    thin = np.repeat(ramp.astype(np.uint8)[None, :, None], 3, 2)
+    array = shrink(Image.fromarray(thin if across else thin.transpose(1, 0, 2).copy()), 16)
+    assert array.shape == ((16, 64 * 16, 3) if across else (64 * 16, 16, 3))
+    assert array.mean() == pytest.approx(ramp[1500 - 32 : 1500 + 32].mean(), abs=1)
+
+
 def test_shrink_does_not_alias() -> None:
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255

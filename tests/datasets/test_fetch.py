@@ -266,6 +266,33 @@ def test_interrupted_fetch_leaves_nothing_that_looks_finished(
     assert_nothing_left(tmp_path, but="tiny")
 
 
+def test_hidden_files_in_the_empty_folder_move_along(server: Any, tmp_path: Path) -> None:
+    server.serve("/tiny.zip", ARCHIVE)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / ".DS_Store").write_text("of a file browser")
+    assert_complete(fetch_card(card(zip_source(server.url("/tiny.zip"))), [tmp_path], network=QUICK))
+    assert (tmp_path / "tiny" / ".DS_Store").read_text() == "of a file browser"
+    assert_nothing_left(tmp_path, but="tiny")
+
+
+def test_an_archive_that_was_unpacked_is_kept_until_the_data_is_in_its_place(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.serve("/tiny.zip", ARCHIVE)
+    described = card(zip_source(server.url("/tiny.zip")))
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        with pytest.raises(DomainxferError, match="put the data set into"):
+            fetch_card(described, [tmp_path], network=QUICK)
+    assert_complete(fetch_card(described, [tmp_path], network=QUICK))
+    assert len(server.asked) == 1
+    assert_nothing_left(tmp_path, but="tiny")
+
+
 def test_no_room(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
     with pytest.raises(DomainxferError, match=r"MiB are needed.*--data-root"):

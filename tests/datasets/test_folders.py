@@ -1,5 +1,7 @@
 """Folders as data sets: the layouts, what is held out, and what is wrong with a folder."""
 
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -105,6 +107,15 @@ def test_what_is_held_out_depends_on_seed_and_name_only(tmp_path: Path) -> None:
     fill(tmp_path / "cat", 2, start=40)
     grown = load_folder(tmp_path, seed=1)
     assert len(names(first.train)[0] & names(grown.train)[0]) >= len(names(first.train)[0]) - 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text here")
+def test_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
+    for domain in ("cat", "dog"):
+        fill(tmp_path / domain, 6)
+    os.rename(tmp_path / "cat" / "000.png", os.fsencode(tmp_path / "cat") + b"/caf\xe9.png")
+    data = load_folder(tmp_path)
+    assert sizes(data) == {"train": [4, 4], "validation": [1, 1], "test": [1, 1]}
 
 
 def test_validation_is_bounded(tmp_path: Path) -> None:
