@@ -91,7 +91,7 @@ class Wish:
     def in_name(self) -> str:
         """What it is, as a part of a file's name."""
         if self.interpolate:
-            return "interpolate_{}_{}".format(*self.interpolate)
+            return "interpolate_{}_{}".format(*self.interpolate) + ("_linear" if self.linear else "")
         if self.add:
             return "add_{}_{}".format(*self.add)
         return "codes" if self.sweep_code else "grid"

@@ -23,11 +23,10 @@ def show_runs(runs: Path) -> None:
     from domainxfer.training.logbook import read_log
     from domainxfer.training.run_folder import all_runs
 
-    table = Table("run", "data", "size", "steps", "of", "hours", "left of do nothing")
+    table = Table("run", "data", "size", "steps", "of", "hours", "KID, left of do nothing")
     for run in all_runs(runs):
         recipe, rows, figures = read_recipe(run.recipe), read_log(run.metrics), read_log(run.figures)
         last = [f for f in figures if f["split"] == "validation" and f["kid"] and f["step"] == figures[-1]["step"]]
-        shares = [float(f["kid"]) / float(f["ceiling"]) for f in last]
         table.add_row(
             escape(run.path.name),
             escape(recipe.card),
@@ -35,9 +34,19 @@ def show_runs(runs: Path) -> None:
             rows[-1]["step"] if rows else "0",
             str(recipe.training.steps),
             f"{float(rows[-1]['seconds']) / 3600:.1f}" if rows else "",
-            f"{100 * sum(shares) / len(shares):z.0f} %" if shares else "",
+            _how_good(last),
         )
     console.print(table if table.row_count else f"no runs in {escape(str(runs))}; start one: domainxfer train demo")
+
+
+def _how_good(figures: list[dict[str, str]]) -> str:
+    """The mean share of do nothing's distance that is left; of noise, where nothing can be left alone, the distance."""
+    if not figures:
+        return ""
+    if not all(figure["ceiling"] for figure in figures):
+        return f"KID {sum(float(figure['kid']) for figure in figures) / len(figures):.3g}"
+    shares = [float(figure["kid"]) / float(figure["ceiling"]) for figure in figures]
+    return f"{100 * sum(shares) / len(shares):z.0f} %"
 
 
 def show_doctor(data_root: Path | None) -> None:

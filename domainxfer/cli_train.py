@@ -131,10 +131,12 @@ class _Display:
             self.last = time.monotonic()
             self.say(line)
 
-    def figures(self, step: int, directions: list[Direction], truth: dict[tuple[str, str], TruthFigure]) -> None:
+    def figures(
+        self, step: int, split: str, directions: list[Direction], truth: dict[tuple[str, str], TruthFigure]
+    ) -> None:
         if not directions and not truth:
             return
-        table = Table(title=f"held-out pictures after {step} steps", title_justify="left")
+        table = Table(title=f"{split} pictures after {step} steps", title_justify="left")
         table.add_column("from > to")
         from_noise = any(d.ceiling is None for d in directions)
         titles = ["KID", "real", *CELL_TITLES] if from_noise else ["KID", "do nothing", "real", "left of do nothing"]

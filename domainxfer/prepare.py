@@ -33,7 +33,7 @@ class RunOptions(TypedDict, total=False):
     labels: str | None
     """"known", "none" or a number to discover; None: known for translation, none for generation."""
     init_from: Path | str | None
-    """A model or run to fine-tune; its network sizes are taken over."""
+    """A model or run to fine-tune; its picture size and those of its networks are taken over."""
     offline: bool
     """Never download."""
     supervise: float
@@ -48,7 +48,7 @@ def prepare(
     Args:
         data: as for `train`.
         say: told what is worth reading.
-        tune: the model to begin with, whose network sizes the recipe then has.
+        tune: the model to begin with, whose picture size and network sizes the recipe then has.
         options: `RunOptions`.
     """
     card, file, root = card_meant(data, say), options.get("recipe_file"), options.get("data_root")
@@ -148,7 +148,7 @@ def card_meant(data: str, say: Callable[[str], None]) -> Card | None:
 def _settings_for(model: NetworkModel) -> dict[str, Any]:
     config = model.config
     # What small pictures teach first, a trained model knows.
-    sizes: dict[str, Any] = {"data": {"grow": {}}, "generator": config.generator.model_dump()}
+    sizes: dict[str, Any] = {"data": {"size": config.size, "grow": {}}, "generator": config.generator.model_dump()}
     return sizes if config.critic is None else {**sizes, "critic": config.critic.model_dump()}
 
 

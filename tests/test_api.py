@@ -228,8 +228,10 @@ def test_fine_tuning_does_not_begin_with_small_pictures_again(tmp_path, trained)
     tuned, _ = prepare(str(tmp_path / "horse2zebra"), print, trained.model)
     assert anew.data.grow == load_card("horse2zebra").recipe["data"]["grow"]
     assert tuned.data.grow == {}
-    own, _ = prepare(str(tmp_path / "horse2zebra"), print, trained.model, changes={"data": {"grow": {50: 64}}})
-    assert own.data.grow == {50: 64}
+    assert (anew.data.size, tuned.data.size) == (128, 32), "the model's own size, unless another is asked for"
+    wish = {"data": {"size": 96, "grow": {50: 64}}}
+    own, _ = prepare(str(tmp_path / "horse2zebra"), print, trained.model, changes=wish)
+    assert (own.data.size, own.data.grow) == (96, {50: 64})
 
 
 def test_a_folder_with_a_known_name_and_other_domains_is_the_users_own(tmp_path):

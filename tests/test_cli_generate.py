@@ -96,7 +96,7 @@ def test_label_code_seed_and_runs_are_heard(generate: Call, tmp_path: Path) -> N
         ),
         (
             ["--interpolate", "3, 7", "--linear", "--steps", "4"],
-            "interpolate_3_7",
+            "interpolate_3_7_linear",
             lambda m: m.interpolation(3, 7, 4, linear=True),
             "from picture 3",
         ),

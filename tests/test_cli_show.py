@@ -74,6 +74,12 @@ def test_runs_without_a_row_or_a_figure_have_empty_cells(capsys: pytest.CaptureF
     assert cells(out, "paired-1")[3:] == ["25", STEPS, "0.1", ""]
 
 
+def test_of_noise_the_distance_itself_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    make_run("mnist-1", metrics=("25,0.1,360",), figures=("25,validation,noise,mnist,0.01634,",))
+    cli_show.show_runs(Path("runs"))
+    assert cells(capsys.readouterr().out, "mnist-1")[3:] == ["25", STEPS, "0.1", "KID 0.0163"]
+
+
 def test_square_brackets_in_names_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
     make_run("photos [old]-1", card="photos [old]")
     cli_show.show_runs(Path("runs"))

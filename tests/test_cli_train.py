@@ -148,10 +148,10 @@ def test_without_a_terminal_rows_do_not_flood_the_log(monkeypatch: pytest.Monkey
 def test_figures_stand_beside_doing_nothing_and_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     directions = [Direction("cat", "dog", 0.1, 0.4, 0.01), Direction("dog", "cat", 0.5, 0.4, 0.02)]
     truth = {("cat", "dog"): TruthFigure(20.5, 17.25, 0.0125, 0.2)}
-    listening(monkeypatch, lambda listener: listener.figures(500, directions, truth))
+    listening(monkeypatch, lambda listener: listener.figures(500, "test", directions, truth))
     command = Command()
     command.train("demo")
-    assert "held-out pictures after 500 steps" in command.text.getvalue()
+    assert "test pictures after 500 steps" in command.text.getvalue()
     there = ["0.1000", "0.4000", "0.0100", "25 %", "20.50", "17.25", "+3.25", "0.0125"]
     assert command.rows == [["cat > dog", *there], ["dog > cat", "0.5000", "0.4000", "0.0200", "125 %"]]
 
@@ -159,7 +159,7 @@ def test_figures_stand_beside_doing_nothing_and_the_truth(monkeypatch: pytest.Mo
 def test_figures_of_noise_have_no_ceiling_but_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = CellFigures(0.24, 3, 0.6, 0.11, 0.87, 1.1, 0.7)
     directions = [Direction("noise", "mnist", 0.125, None, 0.002, cells)]
-    listening(monkeypatch, lambda listener: listener.figures(500, directions, {}))
+    listening(monkeypatch, lambda listener: listener.figures(500, "test", directions, {}))
     command = Command()
     command.train("mnist")
     assert command.rows == [["noise > mnist", "0.1250", "0.0020", "24 %", "11 %", "87 %"]]
@@ -168,7 +168,7 @@ def test_figures_of_noise_have_no_ceiling_but_kinds(monkeypatch: pytest.MonkeyPa
 
 def test_square_brackets_in_a_domains_name_are_not_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     directions = [Direction("cat [old]", "dog", 0.1, 0.4, 0.01)]
-    listening(monkeypatch, lambda listener: listener.figures(500, directions, {}))
+    listening(monkeypatch, lambda listener: listener.figures(500, "test", directions, {}))
     command = Command()
     command.train("demo")
     assert [row[0] for row in command.rows] == ["cat [old] > dog"]
@@ -176,8 +176,8 @@ def test_square_brackets_in_a_domains_name_are_not_markup(monkeypatch: pytest.Mo
 
 def test_figures_against_the_truth_alone_and_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     def watch(listener: Listener) -> None:
-        listener.figures(1, [], {})
-        listener.figures(2, [], {("a", "b"): TruthFigure(20.5, 17.25, 0.0125, 0.2)})
+        listener.figures(1, "test", [], {})
+        listener.figures(2, "test", [], {("a", "b"): TruthFigure(20.5, 17.25, 0.0125, 0.2)})
 
     listening(monkeypatch, watch)
     command = Command()

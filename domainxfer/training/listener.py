@@ -13,8 +13,8 @@ class Listener:
 
     row: Callable[[int, dict[str, float]], None] = lambda step, row: None
     """A row of the log: step, and values by name, with ``pictures_per_second`` and ``seconds_left``."""
-    figures: Callable[[int, list[Direction], dict[tuple[str, str], TruthFigure]], None] = lambda step, d, t: None
-    """New held-out figures."""
+    figures: Callable[[int, str, list[Direction], dict[tuple[str, str], TruthFigure]], None] = lambda *_: None
+    """New figures: step, split ("validation", at the end "test"), and what was found on it."""
     say: Callable[[str], None] = lambda text: None
     """A line worth reading."""
     stop: Callable[[], bool] = lambda: False

@@ -17,9 +17,10 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     use = (
         f"domainxfer translate PICTURE --to {shlex.quote(data.domains[-1])} --model FOLDER"
         if recipe.mode == "translate"
-        else "import domainxfer; domainxfer.load(FOLDER).apply(noise, label)  # images from noise"
+        else "domainxfer generate FOLDER    # in Python: domainxfer.load(FOLDER).generate(16)"
     )
-    critic = "; `critic.safetensors` labels pictures and lets others\n  go on training" if asks_critic(recipe) else ""
+    labels = "labels pictures and " if recipe.generator.labels else ""
+    critic = f"; `critic.safetensors` {labels}lets others\n  go on training" if asks_critic(recipe) else ""
     return f"""# {recipe.card or data.name}
 
 A domainxfer {__version__} model: one generator for {domains}.

@@ -343,7 +343,7 @@ class Run:
             if (source, target) in truth:
                 row |= vars(truth[source, target])
             self._figure_book.add(self.step, **row)
-        self.listener.figures(self.step, directions, truth)
+        self.listener.figures(self.step, held_out.split, directions, truth)
         return directions, truth
 
     def _checkpoint(self, *, finished: bool) -> None:

@@ -53,7 +53,9 @@ def test_a_model_of_noise_is_not_said_to_translate(
     recipe = tiny_recipe({"mode": "generate"}, labels=2 if labelled else 0, labels_known=labelled)
     card = model_card(recipe, tiny_data((7, 5)) if labelled else tiny_data((9,), labelled=False), 1)
     assert "translate" not in card
-    assert "domainxfer.load(FOLDER).apply(noise" in command(card)
+    assert command(card).startswith("domainxfer generate FOLDER")
+    assert "domainxfer.load(FOLDER).generate(16)" in command(card)
+    assert ("labels pictures" in card) is labelled
     assert ("2 domains (ant, bee)" in card) is labelled
     assert ("unlabelled pictures" in card) is not labelled
     assert labelled or "pictures 9;" in card

@@ -179,7 +179,7 @@ def test_validation_serves_every_choice_and_test_is_looked_at_once(
     new_run: Callable[..., Run], folder: RunFolder
 ) -> None:
     told: list[int] = []
-    run = new_run(judged_data(), listener=Listener(figures=lambda step, directions, truth: told.append(step)))
+    run = new_run(judged_data(), listener=Listener(figures=lambda step, *found: told.append(step)))
     outcome = run.train()
     assert steps_of(folder.figures, split="validation", source="ant") == [2, 4, 5]
     assert steps_of(folder.figures, split="test", source="ant", target="bee") == [5]
@@ -325,7 +325,7 @@ def test_generated_pictures_are_held_against_the_validation_pictures(
     new_generation: Callable[..., Run], folder: RunFolder
 ) -> None:
     told: list[int] = []
-    outcome = new_generation(listener=Listener(figures=lambda step, directions, truth: told.append(step))).train()
+    outcome = new_generation(listener=Listener(figures=lambda step, *found: told.append(step))).train()
     rows = read_log(folder.figures)
     assert [(row["step"], row["split"]) for row in rows] == [
         ("2", "validation"),
