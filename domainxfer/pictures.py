@@ -182,7 +182,8 @@ def _named_stream(path: Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
         yield path, str(getattr(path, "name", "the picture"))
         return
     try:
-        if (kind := Path(path).stat().st_mode) and not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        kind = Path(path).stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
             raise PictureError(f"{path} is a pipe or a device, not a file; remove it")  # to open one may wait for ever
         stream = Path(path).open("rb")  # noqa: SIM115 (closed by the ``with`` below, whose body is not in this try)
     except OSError as error:
