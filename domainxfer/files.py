@@ -84,7 +84,7 @@ def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
             return
         except FileExistsError:
             raise ExistsError(f"{path} exists already") from None
-        except OSError:  # a file system without links, or a folder of that name: the rename says so
+        except OSError:  # a file system without links
             if os.path.lexists(path):
                 raise ExistsError(f"{path} exists already") from None
     elif path.exists() and not (path.is_file() or path.is_dir()):

@@ -91,8 +91,8 @@ def _read(table: Path) -> tuple[dict[tuple[str, str], list[Path]], list[Path]]:
             if missing:
                 raise DomainxferError(f"{table} lacks the column {missing[0]}; it needs {', '.join(COLUMNS)}")
             for row in rows:
-                picture, label = ((row[column] or "").strip() for column in COLUMNS[1:])
-                if row["split"] not in SPLITS or not picture or not label:
+                picture, label = row["picture"] or "", (row["label"] or "").strip()
+                if row["split"] not in SPLITS or not picture.strip() or not label:
                     needed = f"a split ({', '.join(SPLITS)}), a picture and a label are needed"
                     raise DomainxferError(f"{table}, line {rows.line_num}: {needed}")
                 path = table.parent / picture
