@@ -188,6 +188,9 @@ class CriticConfig(Settings):
     )
     size: int = Field(64, ge=8, description="side of the training pictures, px; only layers depend on it")
     layers: tuple[Layer, ...] = Field((), description="the whole network, layer by layer, in place of the trunk")
+    unit: bool = Field(
+        False, description="layers see pictures in [0, 1], where black is nothing to hear, as some write-ups have them"
+    )
     energy: bool = Field(
         False, description="layers are an auto-encoder, and its squared error is the energy of a picture (EBGAN)"
     )
@@ -196,6 +199,8 @@ class CriticConfig(Settings):
     def _possible(self) -> "CriticConfig":
         if self.energy and not self.layers:
             raise ValueError("energy: an auto-encoder is given by its layers")
+        if self.unit and (self.energy or not self.layers):
+            raise ValueError("unit: it is for a critic of layers that scores; bands see any range, an energy its own")
         if self.layers:
             self._check_layers()
         if any(not 1 <= level <= self.depth for level in self.fields):

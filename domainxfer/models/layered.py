@@ -99,6 +99,13 @@ class LayeredGenerator(nn.Module):
         return image, image[:, :0]
 
 
+class ToUnit(nn.Module):
+    """Pictures in [-1, 1] -> pictures in [0, 1]."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (image + 1) / 2
+
+
 class LayeredCritic(nn.Module):
     """D(image) -> View, a list of layers whose last one scores.
 
@@ -113,7 +120,7 @@ class LayeredCritic(nn.Module):
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.enter = nn.Identity()
+        self.enter = ToUnit() if c.unit else nn.Identity()
         picture = (c.channels, c.size, c.size)
         body = _encoder_of(c.layers, picture) if c.energy else c.layers[:-1]
         head = Layer(kind="linear", out=1) if c.energy else c.layers[-1]
@@ -134,7 +141,7 @@ class LayeredCritic(nn.Module):
         return self.judge(self.enter(image), label)
 
     def judge(self, seen: Tensor, label: Tensor | None = None) -> View:
-        """Judge images as they are seen, which here is as they are."""
+        """Judge images as they are seen: as they are, or in [0, 1]."""
         x = self.trunk(seen)
         if self.decoder is not None:
             again = self.decoder(x).float().view(seen.shape)

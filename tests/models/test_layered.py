@@ -22,6 +22,9 @@ SMALL = {
 ENCODER = ({"kind": "down", "out": 6, "act": "leaky"}, {"kind": "linear", "out": 10})
 CODED = {**SMALL, "encoder": ENCODER}
 CRITIC = ({"kind": "down", "out": 6, "act": "leaky"}, {"kind": "down", "out": 1, "kernel": 3, "stride": 1, "pad": 0})
+AUTO_ENCODER = [
+    {"kind": "linear", "out": n, "act": act} for n, act in ((32, "relu"), (4, "relu"), (32, "relu"), (192, "tanh"))
+]
 
 
 def generator(**settings) -> LayeredGenerator:
@@ -123,6 +126,17 @@ def test_scores_are_a_map_and_the_heads_their_means() -> None:
     assert d.info_parameters(label=False) == list(d.code_head.parameters())
 
 
+def test_pictures_may_enter_in_0_to_1() -> None:
+    plain, unit = critic(), critic(unit=True)
+    unit.load_state_dict(plain.state_dict())
+    x = pictures()
+    torch.testing.assert_close(unit(x).patches[0], plain((x + 1) / 2).patches[0])
+    torch.testing.assert_close(unit.encode(x), plain.encode((x + 1) / 2))
+    seen = unit.enter(x).requires_grad_()
+    assert 0 <= seen.min() < 0.5 < seen.max() <= 1
+    assert torch.autograd.grad(unit.judge(seen).patches[0].sum(), seen)[0].abs().max() > 0
+
+
 def test_known_labels_have_a_map_each() -> None:
     d = critic(labels=2)
     x = pictures(2)
@@ -132,10 +146,7 @@ def test_known_labels_have_a_map_each() -> None:
 
 
 def test_an_energy_is_the_squared_error_of_the_auto_encoder() -> None:
-    layers = [
-        {"kind": "linear", "out": n, "act": act} for n, act in ((32, "relu"), (4, "relu"), (32, "relu"), (192, "tanh"))
-    ]
-    d = critic(layers=layers, energy=True, labels=2, patch_labels=False)
+    d = critic(layers=AUTO_ENCODER, energy=True, labels=2, patch_labels=False)
     x = pictures()
     code = d.trunk(x)
     assert code.shape == (4, 4), "the narrowest layer ends the encoder"
@@ -164,6 +175,8 @@ def test_a_linear_layer_may_stand_before_a_convolution() -> None:
         (CriticConfig, {"size": 8, "layers": (*CRITIC, *CRITIC[1:], *CRITIC[1:])}, "nothing is left"),
         (CriticConfig, {"size": 8, "energy": True, "layers": ({"kind": "linear", "out": 9},)}, "192 numbers"),
         (CriticConfig, {"energy": True}, "given by its layers"),
+        (CriticConfig, {"unit": True}, "critic of layers that scores"),
+        (CriticConfig, {"size": 8, "layers": AUTO_ENCODER, "energy": True, "unit": True}, "an energy its own"),
         (Layer, {"kind": "linear", "out": 2, "norm": "instance"}, "needs places"),
         (GeneratorConfig, {**CODED, "encoder": ENCODER[:1]}, r"\(10, 1, 1\)"),
         (GeneratorConfig, {**CODED, "encoder": ({"kind": "linear", "out": 9},)}, r"it makes .* \(9, 1, 1\)"),
