@@ -9,7 +9,8 @@ digit is made if it has at least half of its share, a tenth, in a figure in whic
 are read as some digit too. It is lost once it was made and has then less than a tenth of its share. Both moments are
 given in epochs, and after both a run goes on for two more. A healthy preset should end without either.
 
-The class histogram of every figure lies in FOLDER/PRESET-seedN.csv; what is there is not trained again.
+The class histogram of every figure, and what the detector goes by, lie in FOLDER/PRESET-seedN.csv; what is there is not
+trained again.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from domainxfer.metrics.modes import class_histogram
 from domainxfer.models.model import NetworkModel
 from domainxfer.prepare import prepare
 from domainxfer.recipe import Recipe, override
+from domainxfer.training.held_out import Direction
 from domainxfer.training.listener import Listener
 from domainxfer.training.logbook import LogBook
 from domainxfer.training.processes import Processes
@@ -38,6 +40,8 @@ DIGITS, LOOKED_AT = 10, 2000
 MADE, LOST = 0.5 / DIGITS, 0.1 / DIGITS
 GROWN = DIGITS // 2
 """So many digits at once are no specks that happen to be read as a digit."""
+OF_CELLS = ("covered", "missing", "spread", "far")
+"""What the detector goes by: `CellFigures`."""
 AFTERWARDS = 2.0
 """Epochs that a run goes on once a digit is lost and the warning given."""
 HEAD = ("preset", "seed", "epochs", "first digit lost", "warned of a collapse", "later by", "digits made at the end")
@@ -119,13 +123,14 @@ def watched(seed: int, options: argparse.Namespace) -> Course:
     recipe, data = opened(seed, options)
     epoch = sum(map(len, data.train)) / recipe.data.batch
     course, digits = Course(preset, seed), Digits()
-    histograms = LogBook(out / f"{preset}-seed{seed}.csv", list(map(str, range(DIGITS))), 0)
+    histograms = LogBook(out / f"{preset}-seed{seed}.csv", [*map(str, range(DIGITS)), *OF_CELLS], 0)
 
-    def figure(step: int, *_: object) -> None:
+    def figure(step: int, split: str, directions: list[Direction], *_: object) -> None:
         course.epochs = step / epoch
         shares = shares_made(run.model(), digits)
         course.look(shares)
-        histograms.add(step, **{str(digit): share for digit, share in enumerate(shares)})
+        seen = {name: getattr(directions[0].cells, name) for name in OF_CELLS}
+        histograms.add(step, **{str(digit): share for digit, share in enumerate(shares)}, **seen)
 
     def say(text: str) -> None:
         print(f"{preset}, seed {seed}: {text}", flush=True)
