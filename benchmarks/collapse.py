@@ -129,7 +129,8 @@ def watched(seed: int, options: argparse.Namespace) -> Course:
         course.epochs = step / epoch
         shares = shares_made(run.model(), digits)
         course.look(shares)
-        seen = {name: getattr(directions[0].cells, name) for name in OF_CELLS}
+        cells = directions[0].cells
+        seen = {} if cells is None else {name: getattr(cells, name) for name in OF_CELLS}  # too few pictures for cells
         histograms.add(step, **{str(digit): share for digit, share in enumerate(shares)}, **seen)
 
     def say(text: str) -> None:

@@ -50,6 +50,8 @@ ALIKE = 0.1
 """Pictures with less than this part of the spread of real ones hardly differ from each other; ..."""
 LOOKS_REAL = 2.0
 """... they are a collapse, and not the blobs of a generator that learns, where they lie no farther from the cells."""
+MISSING = 0.4
+"""So much of the real pictures without any like them is a collapse too, if those that are made look real."""
 
 
 class NotANumber(DomainxferError):
@@ -70,8 +72,9 @@ class Watch:
 
     In each figure of pictures made of noise:
 
-    - mode collapse: kinds of real pictures that the generator made are lost, or its pictures hardly differ from each
-      other. A class that is down to a third of its share is no collapse; one that is down to a tenth is
+    - mode collapse: kinds of real pictures that the generator made are lost, its pictures hardly differ from each
+      other, or they look real while many kinds are not among them. A class that is down to a third of its share is no
+      collapse; one that is down to a tenth is
     - no convergence: pictures farther from the real ones than a single kind of these is, and for long no nearer
     """
 
@@ -134,6 +137,7 @@ class Watch:
         return [
             *self._due(step, "lost kinds", *self._lost_kinds(cells), 2),
             *self._due(step, "all alike", *self._all_alike(step, cells), FIGURES),
+            *self._due(step, "few kinds", *self._few_kinds(step, cells), FIGURES),
             *self._due(step, "no convergence", *self._no_nearer(step, distance, cells.one_kind), FIGURES),
         ]
 
@@ -166,11 +170,20 @@ class Watch:
         )
         return text, alike and step >= LONG and "lost kinds" not in self.said
 
+    def _few_kinds(self, step: int, cells: CellFigures) -> tuple[str, bool]:
+        """The pictures look real, and many of the real ones have none like them: few kinds took the place of all."""
+        few = cells.missing >= MISSING and cells.far < LOOKS_REAL
+        text = (
+            f"mode collapse: generated pictures look real, and {cells.missing:.0%} of the real ones have hardly any "
+            f"like them. {MORE_KINDS}"
+        )
+        return text, few and step >= LONG and not {"lost kinds", "all alike"} & self.said.keys()
+
     def _no_nearer(self, step: int, distance: float, one_kind: float) -> tuple[str, bool]:
         """The figure does not come down; a trouble that explains it has been said, if it has a name of its own."""
         if distance < BETTER * self.nearest:
             self.nearest, self.nearest_step = distance, step
-        explained = {"vanishing gradient", "lost kinds", "all alike"} & self.said.keys()
+        explained = {"vanishing gradient", "lost kinds", "all alike", "few kinds"} & self.said.keys()
         stuck = distance > one_kind and step - self.nearest_step >= LONG and not explained
         apart = self.told_apart
         at_chance = apart is not None and abs(apart - 0.5) < CHANCE

@@ -147,6 +147,21 @@ def test_pictures_that_are_all_alike_are_a_collapse_even_if_nothing_was_there_be
     assert figures(Watch(), [replace(ONE, far=5.0)] * 20) == [], "blobs"
 
 
+def test_pictures_that_look_real_and_are_of_few_kinds_are_a_collapse() -> None:
+    """As where ones take the place of all digits, and the generator never covered half of them before."""
+    few = replace(ALL, missing=0.45, covered=0.25, spread=0.7, far=1.9)
+    (line,) = figures(Watch(), [few] * 20)
+    assert line.startswith(
+        "step 1400: mode collapse: generated pictures look real, and 45% of the real ones have hardly"
+    )
+    assert "objective.critic_input.noise" in line
+    assert figures(Watch(), [few, few, ALL] * 10) == [], "it must last"
+    assert figures(Watch(), [replace(few, missing=0.35)] * 20) == []
+    assert figures(Watch(), [replace(few, far=2.1)] * 20) == [], "a generator that learns"
+    assert figures(Watch(), [few] * 4, first=1, every=100) == [], "too early to say"
+    assert len(figures(Watch(), [few] * 20, [5.0] * 20)) == 1, "it explains a distance that stays bad"
+
+
 # --- no convergence --------------------------------------------------------------------------------------------------
 
 
