@@ -194,3 +194,11 @@ def test_two_processes_train_what_one_trains(home, more):
     weights = [load_file(folder / "model" / "model.safetensors") for folder in folders]
     for key in weights[0]:
         torch.testing.assert_close(weights[0][key], weights[1][key], atol=1e-4, rtol=1e-3)
+
+
+def test_a_name_that_no_file_can_have_is_one_line(home):
+    code, out, err = finish(start(home, "data", "check", "./" + "n" * 300))
+    assert (code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith(f"domainxfer: File name too long: {'n' * 300}")
+    assert "Traceback" in finish(start(home, "--debug", "data", "check", "./" + "n" * 300))[2]
