@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import SPLITS, DomainData, Pictures
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.files import write_text
 from domainxfer.generate import PictureMaker

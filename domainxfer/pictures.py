@@ -5,8 +5,7 @@ import stat
 import struct
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -38,7 +37,7 @@ BROKEN_DATA = (
     KeyError,
     TypeError,
     OverflowError,
-    RuntimeError,  # AVIF; NotImplementedError (DDS) is one
+    RuntimeError,  # broken AVIF, and by a subclass DDS of an unknown kind
     struct.error,
 )
 """What Pillow's decoders raise on broken data."""
@@ -85,14 +84,6 @@ def picture_problem(path: Path) -> str | None:
     except PictureError as error:
         return str(error)
     return None
-
-
-def sort_out(paths: Sequence[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """The pictures that can be read, and the others with what `picture_problem` says of them; both in order."""
-    with ThreadPoolExecutor() as pool:
-        problems = list(pool.map(picture_problem, paths))
-    judged = list(zip(paths, problems, strict=True))
-    return [path for path, why in judged if not why], [(path, why) for path, why in judged if why]
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -8,12 +8,13 @@ each other's test), and adding a picture moves hardly any other.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from domainxfer.datasets.domain_data import SPLITS, DomainData, PictureFiles
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
-from domainxfer.pictures import find_pictures, is_hidden, sort_out
+from domainxfer.pictures import find_pictures, is_hidden, picture_problem
 
 MOST_VALIDATION_PICTURES = 200
 
@@ -100,7 +101,7 @@ def _hold_out_and_check(
 ) -> DomainData:
     skipped = drop_unreadable(found.values())
     for name, domain in zip(domains or ("",), found.values(), strict=True):
-        hold_out(domain, name, seed, validation_share, test_share, skipped)
+        hold_out(domain, name, skipped, seed, validation_share, test_share)
     parts = {split: tuple(PictureFiles(getattr(one, split)) for one in found.values()) for split in SPLITS}
     return DomainData(
         name=path.resolve().name,
@@ -179,21 +180,23 @@ def _rename(folders: Sequence[str], names: dict[str, str], path: Path) -> tuple[
 def drop_unreadable(found: Iterable[Found]) -> list[tuple[Path, str]]:
     """Take the pictures that cannot be read out of ``found``; return them with the reason."""
     skipped: list[tuple[Path, str]] = []
-    for one in found:
-        for split in SPLITS:
-            good, bad = sort_out(getattr(one, split))
-            setattr(one, split, good)
-            skipped += bad
+    with ThreadPoolExecutor() as pool:
+        for one in found:
+            for split in SPLITS:
+                paths: list[Path] = getattr(one, split)
+                problems = list(pool.map(picture_problem, paths))
+                skipped += [(path, why) for path, why in zip(paths, problems, strict=True) if why]
+                setattr(one, split, [path for path, why in zip(paths, problems, strict=True) if not why])
     return skipped
 
 
 def hold_out(
     one: Found,
     domain: str,
-    seed: int,
-    validation_share: float,
-    test_share: float,
     skipped: Sequence[tuple[Path, str]],
+    seed: int,
+    validation_share: float = 0.1,
+    test_share: float = 0.1,
 ) -> None:
     """Move pictures from train to the splits that the folder leaves empty."""
     count, missing = len(one.train), (not one.validation) + (not one.test)

@@ -25,14 +25,7 @@ def table_of(path: Path) -> Path | None:
     return path / TABLE if (path / TABLE).is_file() else None
 
 
-def load_listed(
-    table: Path,
-    *,
-    names: dict[str, str] | None = None,
-    seed: int = 0,
-    validation_share: float = 0.1,
-    test_share: float = 0.1,
-) -> DomainData:
+def load_listed(table: Path, *, names: dict[str, str] | None = None, seed: int = 0) -> DomainData:
     """The pictures of a table, in its splits. Files that are gone or cannot be read are skipped and named.
 
     A split of which the table has no picture of a label is held out of that label's training pictures, as in folders.
@@ -43,8 +36,6 @@ def load_listed(
         names: label -> domain, e.g. ``{"0": "apple"}``; labels of the same name become one domain. A label that is a
             number n is otherwise called ``label n``.
         seed: decides, with each picture's name, what is held out.
-        validation_share: of a label's training pictures, where it has none for validation.
-        test_share: the same for the test.
 
     Raises:
         DomainxferError: the table cannot be read, or has too few pictures of two domains.
@@ -68,7 +59,7 @@ def load_listed(
             f"{table} has training pictures of {len(found)} label{'s' * (len(found) != 1)}; two are needed"
         )
     for domain, one in found.items():
-        hold_out(one, domain, seed, validation_share, test_share, skipped)
+        hold_out(one, domain, skipped, seed)
     train, validation, test = (tuple(PictureFiles(getattr(one, split)) for one in found.values()) for split in SPLITS)
     return DomainData(
         name=table.parent.name,

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import DomainData, Pictures
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.datasets.rendered.mazes import SIDE as MAZE
 from domainxfer.draws import permutation
 from domainxfer.evaluation.bench import Measure, likeness

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import PictureFiles, Pictures
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.errors import DomainxferError
 from domainxfer.pictures import find_pictures
 from domainxfer.training.held_out import HeldOut

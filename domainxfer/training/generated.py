@@ -9,8 +9,8 @@ picture i of a figure is picture i of ``domainxfer generate`` with the run's see
 import torch
 from torch import Tensor
 
-from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import DomainData, Pictures
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.draws import per_position, permutation
 from domainxfer.metrics.cells import Cells
 from domainxfer.metrics.extractors import Extractor, features_in_batches

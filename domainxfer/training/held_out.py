@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from domainxfer.datasets.batches import held_out_tensor, to_tensor
 from domainxfer.datasets.domain_data import DomainData, Pictures
+from domainxfer.datasets.pixels import held_out_tensor, to_tensor
 from domainxfer.draws import permutation
 from domainxfer.metrics.cells import CellFigures
 from domainxfer.metrics.extractors import Extractor, features_in_batches

@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainxfer.datasets.batches import LoadedPictures, centre_crop, resized, to_tensor
+from domainxfer.datasets.batches import LoadedPictures
+from domainxfer.datasets.pixels import centre_crop, resized, to_tensor
 from domainxfer.draws import draw
 from domainxfer.losses.info import nats_of_joint
 from domainxfer.models.blocks import forgetting

@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import DomainData
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.draws import per_position, permutation
 from domainxfer.files import written_whole
 from domainxfer.models.model import NetworkModel

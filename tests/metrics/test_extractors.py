@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import PictureFiles
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.errors import DomainxferError, MissingExtra, UsageError
 from domainxfer.metrics.extractors import TAKE_WEIGHTS, efficientnet_lite0, load_extractor
 from domainxfer.metrics.extractors.base import Extractor, NamesClasses, features_in_batches, read_weights, resized

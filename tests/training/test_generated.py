@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from domainxfer.datasets.batches import held_out_tensor
 from domainxfer.datasets.domain_data import DomainData, PictureArray
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.metrics.kernel_distance import kernel_distance
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator

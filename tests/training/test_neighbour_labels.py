@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from domainxfer.datasets.batches import LoadedPictures, held_out_tensor
+from domainxfer.datasets.batches import LoadedPictures
 from domainxfer.datasets.domain_data import PictureArray
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.errors import UsageError
 from domainxfer.losses.info import information
 from domainxfer.models.layered import LayeredCritic

@@ -1,0 +1,57 @@
+"""A picture's way to the size of training and into a tensor."""
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from domainxfer.datasets.domain_data import Pictures
+
+THINNEST = 64
+"""The longest side of a picture, in shorter sides, that is looked at."""
+
+
+def shrink(picture: Image.Image, size: int) -> np.ndarray:
+    """Shorter side to ``size``, aspect kept, without aliasing: (H, W, 3) uint8."""
+    return resized(np.asarray(picture.convert("RGB")), size)
+
+
+def resized(array: np.ndarray, size: int) -> np.ndarray:
+    """The same for a picture that is an array (H, W, 3) uint8; of a very thin one only the middle, `THINNEST` long."""
+    height, width = array.shape[:2]
+    most = THINNEST * min(height, width)
+    if max(height, width) > most:  # a ruler of 1 x 3,000 px would become one of 286 x 858,000
+        top, left = max(0, height - most) // 2, max(0, width - most) // 2
+        array = array[top : top + most, left : left + most]
+        height, width = array.shape[:2]
+    scale = size / min(height, width)
+    if scale == 1:
+        return array
+    target = (max(size, round(width * scale)), max(size, round(height * scale)))
+    smaller: np.ndarray = cv2.resize(array, target, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return smaller
+
+
+def centre_crop(array: np.ndarray, size: int) -> np.ndarray:
+    """The middle (size, size, 3) of a picture."""
+    top, left = (array.shape[0] - size) // 2, (array.shape[1] - size) // 2
+    return array[top : top + size, left : left + size]
+
+
+def held_out_tensor(pictures: Pictures, size: int, indices: range | list[int], channels: int = 3) -> Tensor:
+    """Held-out pictures as the samples and figures use them: whole shorter side, centre crop, no augmentation.
+
+    Returns:
+        (len(indices), channels, size, size) in [-1, 1].
+    """
+    arrays = [centre_crop(shrink(pictures[i], size), size) for i in indices]
+    return to_tensor(np.stack(arrays), channels)
+
+
+def to_tensor(arrays: np.ndarray, channels: int = 3) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, channels, H, W) in [-1, 1]; grey is the luma of the colours (ITU-R BT.601)."""
+    x = torch.from_numpy(arrays).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    if channels == 1:
+        x = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return x
