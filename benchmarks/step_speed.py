@@ -97,7 +97,7 @@ def step_of(recipe: Recipe, precision: str, processes: Processes) -> tuple[Calla
     for network in (generator, critic):
         network.to(processes.device, memory_format=torch.channels_last)
     stepper = Stepper(generator, critic, recipe, processes, bf16=precision == "bf16")
-    batches = [random_batch(recipe, processes.device)] * stepper.batches_a_step
+    batches = [random_batch(recipe, processes.device)] * recipe.objective.batches_a_step
     period = max(term.settings.every for terms in stepper.terms.values() for term in terms)
 
     def step(number: int) -> None:

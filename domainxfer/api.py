@@ -243,7 +243,7 @@ def dry_run(
     listener: Listener | None = None,
     **options: Unpack[RunOptions],
 ) -> Estimate:
-    """Build everything, do two steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
+    """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
     recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), runs), **options)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))

@@ -60,7 +60,9 @@ def train(
     init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     cpu: Cpu = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build everything, do two steps, estimate, stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build everything, do a few steps, estimate, stop.")
+    ] = False,
     offline: Offline = False,
 ) -> None:
     """Learn to move pictures between the domains of DATA. Try: domainxfer train demo"""

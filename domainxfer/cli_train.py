@@ -44,14 +44,13 @@ class TrainCommand:
         return self._watched(resume, run)
 
     def dry_run(self, data: str, **arguments: Any) -> int:
-        """Build, do two steps, print what a run would cost."""
+        """Build, do a few steps, print what a run would cost."""
         listener = Listener(say=self._say)
         common: dict[str, Any] = {"changes": self.changes, "offline": self.offline, "cpu": self.cpu, "runs": self.runs}
         found = dry_run(data, listener=listener, **common, **arguments)
         sizes = f"generator {found.generator_parameters / 1e6:.2f} M, critic {found.critic_parameters / 1e6:.2f} M"
         self._say(f"{sizes} parameters; {found.device}, {found.precision}")
-        steps = f"{found.steps} steps" if found.full_steps == found.steps else f"{found.steps} steps, the first smaller"
-        hours = f"{found.seconds_a_step:.2f} s a step, {steps}: about {found.hours:.1f} h"
+        hours = f"{found.steps} steps of {found.seconds / found.steps:.2f} s in the mean: about {found.hours:.1f} h"
         self._say(f"{hours}; peak memory {found.memory_mb:.0f} MB")
         self._say("  ".join(f"{name} {value:.3g}" for name, value in found.parts.items()))
         self._say("dry run: nothing was written")

@@ -143,3 +143,8 @@ class Objective(Settings):
         default_factory=lambda: _terms(nonsaturating=1.0, cycle={"weight": 5.0, "shrink": 8}, identity=5.0)
     )
     info: Terms = Field(default_factory=lambda: _terms(label_fake=0.1, code=0.1))
+
+    @property
+    def batches_a_step(self) -> int:
+        """Batches that a training step consumes: each critic step sees its own."""
+        return max(1, self.critic_steps)

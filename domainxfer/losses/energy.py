@@ -5,6 +5,7 @@ real pictures. Scores are high for real ones, so its score is the negative energ
 r = -energy(x_real), f = -energy(x_fake), both (B, 1).
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -34,17 +35,21 @@ def pulling_away(fake_encodings: Tensor) -> Tensor:
     return 2 * pairs_once.square().sum() / max(count * (count - 1), 1)
 
 
-def mode_seeking(x_fake: Tensor, noise: Tensor, *, eps: float = 1e-5) -> Tensor:
+def mode_seeking(x_fake: Tensor, noise: Tensor, y_target: Tensor | None, *, eps: float = 1e-5) -> Tensor:
     """E d(z, z') / (d(x, x') + eps), with d the mean absolute difference (mode seeking, Mao et al. 2019).
 
-    Each fake x of noise z is paired with the next of the batch, the last with the first.
+    Each fake x of noise z is paired with the next of its label in the batch, the last with the first: fakes of two
+    labels differ by their labels already. A fake that is alone with its label has no pair and is left out.
 
     Args:
         x_fake: (B, C, H, W).
         noise: z, (B, Z), fake i made of noise i.
+        y_target: (B,) the label of each fake, or None where there are none.
         eps: keeps the quotient finite where fakes are equal.
     """
-    return (_to_the_next(noise) / (_to_the_next(x_fake) + eps)).mean()
+    first, second = _pairs(y_target, x_fake)
+    quotients = _apart(noise, first, second) / (_apart(x_fake, first, second) + eps)
+    return quotients.sum() / max(len(first), 1)
 
 
 # Pictures of the batch are paired: several processes must gather it first.
@@ -52,5 +57,13 @@ pulling_away.couples_batch = True  # type: ignore[attr-defined]
 mode_seeking.couples_batch = True  # type: ignore[attr-defined]
 
 
-def _to_the_next(rows: Tensor) -> Tensor:
-    return (rows - rows.roll(-1, 0)).abs().flatten(1).mean(1)
+def _pairs(label: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of the batch, and for each the next one of its label."""
+    everyone = torch.arange(len(like), device=like.device)
+    groups = [everyone] if label is None else [everyone[label == one] for one in torch.unique(label)]
+    groups = [group for group in groups if len(group) > 1] or [everyone[:0]]
+    return torch.cat(groups), torch.cat([group.roll(-1) for group in groups])
+
+
+def _apart(rows: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    return (rows[first] - rows[second]).abs().flatten(1).mean(1)

@@ -1,57 +1,101 @@
-"""What a run would cost: everything is built, two steps of full size are done, nothing is written."""
+"""What a run would cost: everything is built, steps of each kind that it has are done, nothing is written.
 
+Steps differ: a penalty is lazy, a loss begins later, the first pictures are smaller. So the steps of a run are counted by
+the terms that are at work in them, and a step of each kind is timed.
+"""
+
+import math
 import sys
 import time
 from dataclasses import dataclass
 
 import torch
 
+from domainxfer.training.health import NotANumber
 from domainxfer.training.run import Run
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What two steps say of a whole run."""
+    """What a few steps say of a whole run."""
 
     generator_parameters: int
     critic_parameters: int
-    seconds_a_step: float
     steps: int
-    full_steps: float
-    """As many steps of full size take as long as the run's, whose first may be of smaller pictures."""
+    seconds: float
+    """Of all steps, without figures and samples."""
     memory_mb: float
     """Peak of the process, or of the GPU where there is one."""
     device: str
     precision: str
     parts: dict[str, float]
+    """Of the loss, by name, as it is at the start."""
 
     @property
     def hours(self) -> float:
         """Of the whole run, without figures and samples."""
-        return self.seconds_a_step * self.full_steps / 3600
+        return self.seconds / 3600
+
+
+@dataclass
+class Kind:
+    """Steps in which the same terms are at work."""
+
+    step: int
+    """The last of them: its pictures are the largest."""
+    work: float = 0.0
+    """How many steps of full size take as long as all of them."""
 
 
 def estimate(run: Run) -> Estimate:
-    """Do two steps of a run and measure the second: the first also pays for warming up."""
-    seconds, parts = 0.0, {}
-    first = max(run.recipe.data.grow, default=0)  # from there on all is of full size
-    for step in range(first, first + 2):
+    """Do steps of a run, each twice, and measure the second time: the first also pays for warming up.
+
+    Raises:
+        NotANumber: a part of the loss is not finite.
+    """
+    seconds, parts = 0.0, dict[str, float]()
+    for kind in _kinds(run):
+        parts |= _step(run, kind.step)
         began = time.perf_counter()
-        numbers = range(step * run.stepper.batches_a_step, (step + 1) * run.stepper.batches_a_step)
-        batches = [run.source[n].to(run.processes.device, run.memory_format) for n in numbers]
-        parts = {name: float(value) for name, value in run.stepper(batches, step).items()}
-        seconds = time.perf_counter() - began
+        _step(run, kind.step)
+        of_full_size = (time.perf_counter() - began) / _work(run, kind.step)
+        seconds += kind.work * of_full_size
     return Estimate(
         generator_parameters=sum(p.numel() for p in run.stepper.generator.parameters()),
         critic_parameters=sum(p.numel() for p in run.stepper.critic.parameters()),
-        seconds_a_step=seconds,
         steps=run.recipe.training.steps,
-        full_steps=run.recipe.data.work(range(run.recipe.training.steps)),
+        seconds=seconds,
         memory_mb=_peak_memory_mb(run.processes.device),
         device=str(run.processes.device),
         precision="bf16" if run.bf16 else "fp32",
         parts=parts,
     )
+
+
+def _kinds(run: Run) -> list[Kind]:
+    terms = [(phase, term) for phase, several in run.stepper.terms.items() for term in several]
+    kinds: dict[frozenset[tuple[str, str]], Kind] = {}
+    for step in range(run.recipe.training.steps):
+        at_work = frozenset((phase, term.name) for phase, term in terms if term.weight_at(step))
+        kind = kinds.setdefault(at_work, Kind(step))
+        kind.step = step
+        kind.work += _work(run, step)
+    return list(kinds.values())
+
+
+def _work(run: Run, step: int) -> float:
+    return run.recipe.data.work(range(step, step + 1))
+
+
+def _step(run: Run, step: int) -> dict[str, float]:
+    per_step = run.recipe.objective.batches_a_step
+    numbers = range(step * per_step, (step + 1) * per_step)
+    batches = [run.source[n].to(run.processes.device, run.memory_format) for n in numbers]
+    parts = {name: float(value) for name, value in run.stepper(batches, step).items()}
+    for name, value in parts.items():
+        if not math.isfinite(value):
+            raise NotANumber(f"{name} is {value}: a run would diverge at once")
+    return parts
 
 
 def _peak_memory_mb(device: torch.device) -> float:

@@ -65,6 +65,7 @@ class Pass:
         processes: for what couples the whole batch.
         bf16: autocast the networks' convolutions.
         same: whether any term asks for x_same, which then shares a forward with x_fake.
+        own: name of a phase whose noise and code are its own; passes of a batch without one share theirs.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class Pass:
         *,
         bf16: bool,
         same: bool,
+        own: str = "",
     ) -> None:
         self.generator, self.critic, self.batch, self.recipe = generator, critic, batch, recipe
-        self.processes, self.bf16, self.same = processes, bf16, same
+        self.processes, self.bf16, self.same, self.own = processes, bf16, same, own
         self.device = batch.x_real.device
         self.reals_are_judged = False
         """Whether D sees this batch's reals as they are, too; the critic phase knows."""
@@ -113,7 +115,7 @@ class Pass:
     @cached_property
     def code(self) -> Tensor:
         """(b, code_size), uniform in [-1, 1]."""
-        return self.drawn("code", "symmetric", self.recipe.generator.code_size, step=self.content_number)
+        return self.drawn(f"code{self.own}", "symmetric", self.recipe.generator.code_size, step=self.content_number)
 
     @cached_property
     def other_code(self) -> Tensor:
@@ -129,7 +131,7 @@ class Pass:
     def noise(self) -> Tensor:
         """(b, noise_size), where that is the content."""
         settings = self.recipe.generator
-        return self.drawn("noise", settings.noise_kind, settings.noise_size, step=self.content_number)
+        return self.drawn(f"noise{self.own}", settings.noise_kind, settings.noise_size, step=self.content_number)
 
     # --- the generator's side ----------------------------------------------------------------------------------------
 
@@ -238,7 +240,8 @@ class Pass:
     def view(self, image: Tensor, label: Tensor | None, which: str) -> View:
         """D of the image as the critic sees it, patches scored for ``label``; each ``which`` has draws of its own."""
         settings = self.recipe.objective.critic_input
-        seen = as_critic_sees(image, settings, self.batch.step, self.drawn, which)
+        step = self.batch.step // self.recipe.objective.batches_a_step  # batches are counted on over all critic steps
+        seen = as_critic_sees(image, settings, step, self.drawn, which)
         with forgetting(self.critic) if which.startswith("fake") else nullcontext():
             return self._judged(seen, label)
 

@@ -86,7 +86,7 @@ class Run:
             processes.rank,
             processes.count,
             reuse=recipe.objective.reuse if recipe.mode == "translate" else 1,  # noise is not loaded
-            batches_a_step=self.stepper.batches_a_step,
+            batches_a_step=recipe.objective.batches_a_step,
         )
         self.watch = Watch()
         self.step = 0
@@ -153,7 +153,7 @@ class Run:
         if self.processes.is_main and self.folder is not None:
             self._open_books(self.folder)
         sums: dict[str, list[Tensor]] = defaultdict(list)
-        stepping = self._batches(range(self.step, t.steps))
+        stepping, per_step = self._batches(range(self.step, t.steps)), self.recipe.objective.batches_a_step
         stopped = timed_out = False
         for step in range(self.step, t.steps):
             stopped = self.processes.any(self.listener.stop())
@@ -163,7 +163,7 @@ class Run:
             anew = self.recipe.objective.labels_from_neighbours
             if anew is not None and step == anew.at:
                 self._read_labels_anew()
-            seen = [self._with_labels_read(next(stepping)) for _ in range(self.stepper.batches_a_step)]
+            seen = [self._with_labels_read(next(stepping)) for _ in range(per_step)]
             for name, value in self.stepper(seen, step).items():
                 sums[name].append(value)
             self.step = step + 1
@@ -216,7 +216,7 @@ class Run:
     # --- parts of the loop -------------------------------------------------------------------------------------------
 
     def _batches(self, steps: range):  # type: ignore[no-untyped-def]
-        per_step = self.stepper.batches_a_step
+        per_step = self.recipe.objective.batches_a_step
         return batches_on(
             batches(self.source, range(steps.start * per_step, steps.stop * per_step), self.recipe.data.workers),
             self.processes.device,

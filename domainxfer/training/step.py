@@ -64,13 +64,13 @@ class Stepper:
             self.optimizers["info"] = _optimizer(players, settings.info_lr, settings)
             self.full_rates["info"] = settings.info_lr
 
-    @property
-    def batches_a_step(self) -> int:
-        """Batches that a step consumes: each critic step sees its own."""
-        return max(1, self.recipe.objective.critic_steps)
-
     def __call__(self, batches: Sequence[Batch], step: int) -> dict[str, Tensor]:
-        """Train on `batches_a_step` batches; return the parts of each phase's loss, and what tells health, by name."""
+        """Train on the batches of a step; return the parts of each phase's loss, and what tells health, by name.
+
+        Args:
+            batches: `Objective.batches_a_step` of them.
+            step: its number.
+        """
         self._set_rates(step)
         redraw_heads(self.generator, self.recipe.training.seed, step)
         parts: dict[str, Tensor] = {}
@@ -83,8 +83,10 @@ class Stepper:
             elif self.recipe.objective.critic_steps:
                 # Once the generator has moved, the fakes of its own phase are stale; and it may see more of the batch.
                 shared = not generator_first and self.critic_places is None
+                own = "critic" if generator_first else ""  # what the generator has just learned from is no news to it
                 for batch in batches[: -1 if shared else None]:
-                    self._critic_phase(self._pass(self._part(batch), "critic"), step, parts, graph_is_used=False)
+                    p = self._pass(self._part(batch), "critic", own=own)
+                    self._critic_phase(p, step, parts, graph_is_used=False)
                 if shared:
                     self._critic_phase(last, step, parts, graph_is_used=True)
         if self.info_apart:
@@ -178,10 +180,10 @@ class Stepper:
 
     # --- their parts -------------------------------------------------------------------------------------------------
 
-    def _pass(self, batch: Batch, *phases: Phase) -> Pass:
+    def _pass(self, batch: Batch, *phases: Phase, own: str = "") -> Pass:
         """What the networks make of a batch; x_same is made only where a term of these phases asks for it."""
         same = any("x_same" in term.needs for phase in phases for term in self.terms[phase])
-        return Pass(self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same)
+        return Pass(self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same, own=own)
 
     def _part(self, batch: Batch) -> Batch:
         """What the critic learns from in a step of its own."""

@@ -100,27 +100,49 @@ def test_mode_seeking(eps: float, fakes: tuple[Tensor, Tensor]) -> None:
     x, z = (side.flatten(1).tolist() for side in fakes)
     distance = lambda a, b: sum(abs(p - q) for p, q in zip(a, b, strict=True)) / len(a)
     quotients = [distance(z[i], z[(i + 1) % 4]) / (distance(x[i], x[(i + 1) % 4]) + eps) for i in range(4)]
-    assert float(mode_seeking(*fakes, eps=eps)) == pytest.approx(sum(quotients) / 4, rel=1e-12)
+    assert float(mode_seeking(*fakes, None, eps=eps)) == pytest.approx(sum(quotients) / 4, rel=1e-12)
     x_fake, noise = fakes
-    assert torch.autograd.gradcheck(lambda x: mode_seeking(x, noise, eps=eps), [x_fake.requires_grad_()])
+    assert torch.autograd.gradcheck(lambda x: mode_seeking(x, noise, None, eps=eps), [x_fake.requires_grad_()])
 
 
 def test_mode_seeking_falls_as_fakes_move_apart(fakes: tuple[Tensor, Tensor]) -> None:
     x, z = fakes
-    assert float(mode_seeking(2 * x, z, eps=0)) == pytest.approx(float(mode_seeking(x, z, eps=0)) / 2, rel=1e-12)
-    assert float(mode_seeking(x, 3 * z)) == pytest.approx(3 * float(mode_seeking(x, z)), rel=1e-12)
-    assert float(mode_seeking(x.repeat(1, 1, 4, 4), z)) == pytest.approx(float(mode_seeking(x, z)), rel=1e-12)
+    assert float(mode_seeking(2 * x, z, None, eps=0)) == pytest.approx(
+        float(mode_seeking(x, z, None, eps=0)) / 2, rel=1e-12
+    )
+    assert float(mode_seeking(x, 3 * z, None)) == pytest.approx(3 * float(mode_seeking(x, z, None)), rel=1e-12)
+    assert float(mode_seeking(x.repeat(1, 1, 4, 4), z, None)) == pytest.approx(
+        float(mode_seeking(x, z, None)), rel=1e-12
+    )
 
 
 def test_mode_seeking_stays_finite(fakes: tuple[Tensor, Tensor]) -> None:
     noise = fakes[1].float()
     equal = torch.zeros(4, 3, 2, 5, requires_grad=True)
-    value = mode_seeking(equal, noise)
+    value = mode_seeking(equal, noise, None)
     value.backward()
     assert math.isfinite(float(value.detach()))
     assert float(value.detach()) > 1e4, "equal fakes of different noise cost much"
     assert equal.grad.isfinite().all()
-    assert float(mode_seeking(torch.ones(1, 3, 2, 5), noise[:1])) == 0
+    assert float(mode_seeking(torch.ones(1, 3, 2, 5), noise[:1], None)) == 0
+
+
+def test_mode_seeking_pairs_fakes_of_a_label(fakes: tuple[Tensor, Tensor]) -> None:
+    x, z = fakes
+    alone = [float(mode_seeking(x[rows], z[rows], None)) for rows in ([0, 2], [1, 3])]
+    assert float(mode_seeking(x, z, torch.tensor([5, 2, 5, 2]))) == pytest.approx(sum(alone) / 2, rel=1e-12)
+    single = mode_seeking(x, z, torch.tensor([5, 2, 5, 7]))
+    assert float(single) == pytest.approx(alone[0], rel=1e-12), "what is alone with its label is left out"
+    x.requires_grad_()
+    mode_seeking(x, z, torch.tensor([0, 1, 2, 3])).backward()
+    assert x.grad.abs().max() == 0, "nobody has a pair"
+
+
+def test_mode_seeking_sees_a_collapse_within_a_label() -> None:
+    noise, label = torch.rand(4, 8, dtype=torch.float64), torch.tensor([0, 1, 0, 1])
+    collapsed = label.double().view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    assert float(mode_seeking(collapsed, noise, label)) > 1e3
+    assert float(mode_seeking(collapsed, noise, None)) < 1, "neighbours of two labels are far apart"
 
 
 def test_pairs_say_that_they_couple_the_batch() -> None:

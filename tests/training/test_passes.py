@@ -107,3 +107,20 @@ def test_the_other_fakes_are_those_of_the_other_code(tiny_recipe, new_stepper, s
         alone = stepper.generator(content, batch.y_real, p.other_code)
         torch.testing.assert_close(p.x_other, alone, atol=1e-5, rtol=0)
         assert float((p.x_other - p.with_code(p.code)).detach().abs().mean()) > 1e-4
+
+
+@pytest.mark.parametrize("critic_steps", [0, 1, 5])
+def test_the_noise_on_what_the_critic_sees_fades_by_training_steps(
+    tiny_recipe, new_stepper, some_batches, monkeypatch, critic_steps: int
+) -> None:
+    recipe = tiny_recipe({"objective": {"critic_steps": critic_steps, "critic_input": {"noise": {0: 1.0, 4: 0.0}}}})
+    stepper = new_stepper(recipe)
+    per_step = max(1, critic_steps)
+    seen = []
+    monkeypatch.setattr(stepper.critic, "forward", lambda image, label: seen.append(image))
+    for batch in some_batches(recipe, count=5 * per_step):
+        made(recipe, stepper, batch).view(torch.zeros_like(batch.x_real), None, "real")
+    deviations = [float(image.std()) for image in seen]
+    for step in range(5):
+        for deviation in deviations[step * per_step : (step + 1) * per_step]:
+            assert deviation == pytest.approx(1 - step / 4, abs=0.03)

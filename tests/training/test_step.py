@@ -429,8 +429,8 @@ def test_critic_steps_each_on_its_own_batch(
     changes["objective"] |= {"critic_steps": critic_steps, "order": order}
     recipe = tiny_recipe(changes)
     stepper = new_stepper(recipe)
-    assert stepper.batches_a_step == max(1, critic_steps)
-    batches = some_batches(recipe, count=stepper.batches_a_step)
+    assert recipe.objective.batches_a_step == max(1, critic_steps)
+    batches = some_batches(recipe, count=recipe.objective.batches_a_step)
     parts = stepper(batches, 0)
     assert updates(stepper, "critic", next(stepper.critic.parameters())) == critic_steps
     assert updates(stepper, "generator", next(stepper.generator.parameters())) == 1
@@ -456,7 +456,7 @@ def test_the_critic_may_learn_from_a_part_of_the_batch(
     recipe = tiny_recipe(changes | {"data": {"batch": 8}})
     stepper = new_stepper(recipe)
     sizes = calls_of(stepper.generator)
-    batches = some_batches(recipe, count=stepper.batches_a_step)
+    batches = some_batches(recipe, count=recipe.objective.batches_a_step)
     stepper(batches, 0)
     assert len(spy.seen) == critic_steps
     for seen, batch in zip(spy.seen, batches, strict=False):
@@ -510,6 +510,21 @@ def test_the_generator_may_go_first(
         else:
             old = new_stepper(tiny_recipe(changes)).generator
             torch.testing.assert_close(seen["x_fake"], old(*arguments).detach(), msg="fakes of the old generator")
+
+
+@pytest.mark.parametrize("first", ["critic", "generator"])
+def test_a_critic_that_comes_second_has_noise_of_its_own(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, spy: Spy, first: str
+) -> None:
+    """One that goes first hands its fakes on."""
+    term = spy.term("noise", "code")
+    changes = only(critic={"lsgan": 1, term: 1}, generator={"lsgan": 1, term: 1})
+    changes["objective"]["order"] = (first, "generator" if first == "critic" else "critic")
+    recipe = tiny_recipe(changes | {"mode": "generate"})
+    new_stepper(recipe)(some_batches(recipe), 0)
+    one, other = spy.seen
+    for name in ("noise", "code"):
+        assert torch.equal(one[name], other[name]) is (first == "critic"), name
 
 
 def test_the_info_losses_may_have_their_own_optimizer(
