@@ -20,11 +20,12 @@ from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
 from domainxfer.prepare import RunOptions, card_meant, open_pictures, prepare
-from domainxfer.recipe import Recipe, override, read_recipe
+from domainxfer.recipe import override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.processes import Processes
+from domainxfer.training.resumable import refuse_another_run
 from domainxfer.training.run import Run
 from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run
 from domainxfer.training.self_test import check_conditioning
@@ -167,7 +168,7 @@ def resume(
     Args:
         name: a run's name or folder, or a data set's name (its latest run); None takes the latest run.
         runs: where run folders are.
-        changes: settings to change from here on, e.g. more steps; sizes of networks and pictures cannot change.
+        changes: settings to change from here on, e.g. more steps; `refuse_another_run` says what cannot change.
         max_seconds: stop after so long.
         offline: never download.
         cpu: do not use a GPU.
@@ -178,8 +179,9 @@ def resume(
     """
     listener = listener or Listener()
     folder = _run_meant(runs, name)
-    recipe = override(read_recipe(folder.recipe), changes or {})
-    _refuse_new_sizes(read_recipe(folder.recipe), recipe)
+    old = read_recipe(folder.recipe)
+    recipe = override(old, changes or {})
+    refuse_another_run(old, recipe)
     pictures = open_pictures(recipe, offline, listener.say)
     processes = Processes(cpu=cpu)
     with folder.alone() if processes.is_main else nullcontext():
@@ -265,12 +267,6 @@ def _run_meant(runs: Path, name: str | None) -> RunFolder:
 
 def _is_of(run: RunFolder, name: str) -> bool:
     return read_recipe(run.recipe).card == name
-
-
-def _refuse_new_sizes(old: Recipe, new: Recipe) -> None:
-    for part in ("generator", "critic", "data", "mode"):
-        if getattr(old, part) != getattr(new, part):
-            raise UsageError(f"--resume cannot change {part}: that is another run; start one with --init-from")
 
 
 def _loaded(path: Path) -> Model:

@@ -99,6 +99,24 @@ def test_resume_cannot_change_the_networks(trained, mine):
         domainxfer.resume(trained.run.name, runs=mine.parent / "runs", changes={"generator": {"width": 32}}, cpu=True)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": {"kind": "rmsprop"}},
+        {"optimizer": {"info_lr": 1e-4}},
+        {"training": {"seed": 5}},
+        {"training": {"steps": 2}},
+    ],
+)
+def test_a_refused_change_leaves_the_run_as_it_was(trained, changes):
+    """It can be resumed afterwards: the recipe in its folder is still its own."""
+    before = (trained.run / "recipe.yaml").read_text()
+    with pytest.raises(UsageError):
+        domainxfer.resume(str(trained.run), changes=changes, cpu=True)
+    assert (trained.run / "recipe.yaml").read_text() == before
+    assert domainxfer.resume(str(trained.run), cpu=True).outcome.step == 4
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(mine):
     runs = mine.parent / "damaged"
     done = domainxfer.train(str(mine), changes=TINY, runs=runs, cpu=True)

@@ -1,7 +1,7 @@
 """What a run would cost: everything is built, steps of each kind that it has are done, nothing is written.
 
-Steps differ: a penalty is lazy, a loss begins later, the first pictures are smaller. So the steps of a run are counted by
-the terms that are at work in them, and a step of each kind is timed.
+Steps differ: a penalty is lazy, a loss begins later, the first pictures are smaller. So the steps of a run are counted
+by the terms that are at work in them, and a step of each kind is timed.
 """
 
 import math

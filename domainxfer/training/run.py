@@ -1,5 +1,6 @@
 """The loop: steps, log, samples, figures, checkpoints, and an end that leaves a model behind."""
 
+import copy
 import time
 from collections import defaultdict
 from dataclasses import asdict, replace
@@ -12,7 +13,7 @@ from torch import Tensor
 from domainxfer import __version__
 from domainxfer.datasets.batches import Batch, BatchSource, batches
 from domainxfer.datasets.domain_data import DomainData
-from domainxfer.errors import DomainxferError
+from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.files import write_text
 from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.truth import TruthFigure
@@ -92,6 +93,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.best: float | None = None
+        self.sums: dict[str, list[Tensor]] = defaultdict(list)  # parts of the loss since the last row of the log
         self.labels_read: Tensor | None = None
         self._measured_at = -1
 
@@ -105,7 +107,7 @@ class Run:
         """Go on from the newest checkpoint that can be read.
 
         Raises:
-            DomainxferError: there is none.
+            DomainxferError: there is none, it has more steps than the recipe, or the data has other domains now.
         """
         assert self.folder is not None
         problems = []
@@ -116,15 +118,37 @@ class Run:
                 problems.append(str(error))
                 self.listener.say(str(error))
                 continue
+            self._refuse_what_does_not_fit(int(state["step"]), state["extra"])
             self.step = restore(state, self.stepper, self.average)
-            self.seconds, self.best = float(state["extra"]["seconds"]), state["extra"]["best"]
-            self.watch = Watch(**state["extra"].get("watch", {}))
-            read = state["extra"].get("labels_read")
-            self.labels_read = None if read is None else read.to(self.processes.device)
+            self._take_back(state["extra"])
             return
         raise DomainxferError(
             problems[0] if problems else f"{self.folder.checkpoints} holds no checkpoint; start the run anew"
         )
+
+    def _refuse_what_does_not_fit(self, done: int, extra: dict[str, Any]) -> None:
+        steps, domains = self.recipe.training.steps, tuple(extra.get("domains", self.data.domains))
+        if done > steps:
+            raise UsageError(f"--steps {steps}: this run has done {done} already; ask for more than that")
+        if domains != self.data.domains:
+            raise UsageError(
+                f"this run learned {', '.join(domains)}, and its data has {', '.join(self.data.domains)} now; put the "
+                "domains back as they were, or start a run with --init-from"
+            )
+        if extra.get("counts", self.data.counts()) != self.data.counts():
+            self.listener.say(
+                "the data has more or fewer pictures than when this run began: it goes on with those that are there, "
+                "and a few that are held out now may have been trained on"
+            )
+
+    def _take_back(self, extra: dict[str, Any]) -> None:
+        """What `_checkpoint` wrote beside networks and optimizers; older versions wrote less."""
+        device = self.processes.device
+        self.seconds, self.best = float(extra["seconds"]), extra["best"]
+        self.watch = Watch(**extra.get("watch", {}))
+        self.sums.update({name: list(values.to(device)) for name, values in extra.get("sums", {}).items()})
+        read = extra.get("labels_read")
+        self.labels_read = None if read is None else read.to(device)
 
     def start_from(self, model: NetworkModel) -> None:
         """Fine-tune: begin with a model's weights where they fit; labels follow their names (`fine_tune.take_over`)."""
@@ -152,7 +176,6 @@ class Run:
         began, self._pace = time.monotonic(), Pace()
         if self.processes.is_main and self.folder is not None:
             self._open_books(self.folder)
-        sums: dict[str, list[Tensor]] = defaultdict(list)
         stepping, per_step = self._batches(range(self.step, t.steps)), self.recipe.objective.batches_a_step
         stopped = timed_out = False
         for step in range(self.step, t.steps):
@@ -165,14 +188,14 @@ class Run:
                 self._read_labels_anew()
             seen = [self._with_labels_read(next(stepping)) for _ in range(per_step)]
             for name, value in self.stepper(seen, step).items():
-                sums[name].append(value)
+                self.sums[name].append(value)
             self.step = step + 1
             self.average.update(self.stepper.generator, step)
             self._pace.tick()
             if self.step % t.log_every == 0 or self.step == t.steps:
                 if self.recipe.generator.code_size:
-                    sums["code_response"].append(self.stepper.code_response(seen[-1]))
-                self._log(sums)
+                    self.sums["code_response"].append(self.stepper.code_response(seen[-1]))
+                self._log()
             if self.step % t.sample_every == 0:
                 self._sample()
             if self.step % t.figure_every == 0 and self.step < t.steps:
@@ -277,9 +300,10 @@ class Run:
             return HeldOut(self.data, size, extractor, split, seed)
         return HeldOutGenerated(self.data, size, extractor, split, seed, self.recipe.generator.channels)
 
-    def _log(self, sums: dict[str, list[Tensor]]) -> None:
-        row = {name: float(self.processes.mean(_mean(name, torch.stack(values)))) for name, values in sums.items()}
-        sums.clear()
+    def _log(self) -> None:
+        means = {name: _mean(name, torch.stack(values)) for name, values in self.sums.items()}
+        row = {name: float(self.processes.mean(mean)) for name, mean in means.items()}
+        self.sums.clear()
         warnings = self.watch.look(self.step, row)
         if not self.processes.is_main:
             return
@@ -347,6 +371,7 @@ class Run:
         return directions, truth
 
     def _checkpoint(self, *, finished: bool) -> None:
+        sums = {name: self.processes.mean(torch.stack(values)) for name, values in self.sums.items()}
         if not self.processes.is_main or self.folder is None:
             return
         if not all(bool(p.isfinite().all()) for p in self.stepper.generator.parameters()):
@@ -355,7 +380,10 @@ class Run:
             "seconds": self.seconds + self._pace.total,
             "best": self.best,
             "watch": asdict(self.watch),
+            "sums": sums,
             "labels_read": self.labels_read,
+            "domains": list(self.data.domains),
+            "counts": self.data.counts(),
         }
         keep = self.recipe.training.keep
         save_checkpoint(self.folder.checkpoints, self.stepper, self.average, self.step, extra, keep)
@@ -365,11 +393,14 @@ class Run:
         directions: list[Direction] = []
         truth: dict[tuple[str, str], TruthFigure] = {}
         if self.processes.is_main and self.folder is not None:
-            self._checkpoint(finished=finished)
+            self._checkpoint(finished=finished)  # first of all, so that nothing that follows can lose the work
             if finished:
                 self._sample()
                 if self._measured_at != self.step:  # the time was up right after a figure
+                    watch = copy.deepcopy(self.watch)
                     directions, truth = self._figure()
+                    self.watch = watch  # that figure is of the end, where a run with more steps has none
+                    self._checkpoint(finished=True)  # the model may be the best so far
                 if all(len(pictures) for pictures in self.data.test):
                     directions, truth = self._measure(self._judging("test"))
         self.processes.wait()

@@ -115,6 +115,9 @@ def restore(state: dict[str, Any], stepper: Stepper, average: MovingAverage) -> 
     stepper.critic.load_state_dict(state["critic"])
     average.network.load_state_dict(state["average"])
     for name, optimizer in stepper.optimizers.items():
+        of_recipe = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
         optimizer.load_state_dict(state["optimizers"][name])
+        for group, settings in zip(optimizer.param_groups, of_recipe, strict=True):
+            group.update(settings)  # the recipe may have other ones now than the checkpoint
     torch.set_rng_state(state["random"])
     return int(state["step"])

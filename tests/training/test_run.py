@@ -1,5 +1,6 @@
 """The loop: what it writes and tells, how it ends, and what it goes on from. tests/test_api.py has it all together."""
 
+import shutil
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,47 @@ def test_a_run_that_is_stopped_can_go_on_from_there(
     assert steps_of(folder.metrics) == [2, 4, 5]
 
 
+def test_a_row_that_a_stop_cuts_in_two_is_that_of_a_run_without_one(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    often = {"log_every": 4, "steps": 8}
+    new_run(tiny_data(), often).train()
+    straight = read_log(folder.metrics)
+    shutil.rmtree(folder.path)
+    asked = iter(range(100))
+    new_run(tiny_data(), often, listener=Listener(stop=lambda: next(asked) == 3)).train()
+    more = new_run(tiny_data(), often)
+    more.resume()
+    assert more.step == 3
+    more.train()
+    timed = {"seconds", "pictures_per_second"}
+    for one, other in zip(straight, read_log(folder.metrics), strict=True):
+        assert {k: v for k, v in one.items() if k not in timed} == {k: v for k, v in other.items() if k not in timed}
+
+
+def test_fewer_steps_than_were_done_are_refused(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
+) -> None:
+    new_run(tiny_data()).train()
+    before = folder.recipe.read_text()
+    with pytest.raises(UsageError, match="has done 5 already; ask for more"):
+        new_run(tiny_data(), {"steps": 3}).resume()
+    assert folder.recipe.read_text() == before
+
+
+def test_data_of_other_domains_is_refused_and_other_pictures_are_said(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData]
+) -> None:
+    new_run(tiny_data((7, 5))).train()
+    said: list[str] = []
+    new_run(tiny_data((7, 5)), listener=Listener(say=said.append)).resume()
+    assert not said
+    new_run(tiny_data((8, 5)), listener=Listener(say=said.append)).resume()
+    assert "more or fewer pictures" in said[0]
+    with pytest.raises(UsageError, match="learned ant, bee, and its data has ant, bee, cat now"):
+        new_run(tiny_data((7, 5, 4))).resume()
+
+
 def test_a_run_whose_pictures_grow_goes_on_bit_for_bit_and_says_how_long(
     tiny_recipe: Callable[..., Recipe], tiny_data: Callable[..., DomainData], tmp_path: Path
 ) -> None:
@@ -212,6 +254,17 @@ def test_the_best_model_is_that_of_the_best_figure_also_over_a_resume(
     again.resume()
     assert again.best == -1e9
     assert NetworkModel.load(folder.best).config.steps == best, "no later one was better than that"
+
+
+def test_the_last_figure_is_in_the_checkpoint_too(new_run: Callable[..., Run], folder: RunFolder) -> None:
+    """Else a later and worse model would take the place of the best one."""
+    run = new_run(judged_data(), {"figure_every": 100})
+    run.train()
+    assert run.best is not None
+    assert NetworkModel.load(folder.best).config.steps == 5
+    more = new_run(judged_data(), {"figure_every": 100, "steps": 7})
+    more.resume()
+    assert more.best == run.best
 
 
 def test_resuming_a_finished_run_writes_no_figure_twice(new_run: Callable[..., Run], folder: RunFolder) -> None:

@@ -97,6 +97,20 @@ def test_going_on_from_a_checkpoint_is_going_on(
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+def test_what_the_recipe_now_says_of_an_optimizer_holds(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe()
+    stepper = new_stepper(recipe)
+    average = MovingAverage(stepper.generator, 0.99)
+    trained(stepper, average, some_batches(recipe), 0)
+    path = save_checkpoint(tmp_path, stepper, average, 1, {}, keep=2)
+    other = new_stepper(tiny_recipe({"optimizer": {"betas": [0.0, 0.9]}}))
+    restore(load_checkpoint(path), other, average)
+    assert all(group["betas"] == (0.0, 0.9) for o in other.optimizers.values() for group in o.param_groups)
+    assert all(int(s["step"]) == 1 for s in other.optimizers["critic"].state.values()), "what it remembers is kept"
+
+
 def test_the_random_state_comes_back(tiny_recipe: MakeRecipe, new_stepper: MakeStepper, tmp_path: Path) -> None:
     stepper = new_stepper(tiny_recipe())
     average = MovingAverage(stepper.generator, 0.9)
