@@ -6,7 +6,7 @@ no torch.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeFloat, field_validator
 
 from domainxfer.models.config import Settings
 
@@ -20,12 +20,16 @@ def is_schedule(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(isinstance(key, int) for key in value)
 
 
+Schedule = Annotated[dict[Annotated[int, Field(ge=0)], float], Field(min_length=1)]
+"""{step: number}, joined by straight lines."""
+
+
 class TermSettings(Settings):
     """One term of the objective: its weight and when it counts. Further names are options of its function."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    weight: float | dict[int, float] = Field(
+    weight: float | Schedule = Field(
         1.0, description="a number, or {step: number} joined by straight lines; 0 switches the term off"
     )
     every: int = Field(1, ge=1, description="lazy penalties: applied every so many steps, at weight times so many")
@@ -40,7 +44,7 @@ class TermSettings(Settings):
         return _scheduled(self.weight, step)
 
 
-def _scheduled(value: float | dict[int, float], step: int) -> float:
+def _scheduled(value: float | Schedule, step: int) -> float:
     if not isinstance(value, dict):
         return value
     points = sorted(value.items())
@@ -60,7 +64,7 @@ Augmentation = Literal["colour", "shift", "cutout"]
 class CriticInput(Settings):
     """What is done to reals and fakes alike before the critic sees them."""
 
-    noise: float | dict[int, float] = Field(
+    noise: NonNegativeFloat | Schedule = Field(
         0.0, description="instance noise: deviation added to pictures in [-1, 1], or {step: number}"
     )
     augment: tuple[Augmentation, ...] = Field((), description="differentiable augmentation: colour, shift, cutout")

@@ -83,7 +83,7 @@ def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> 
         DomainxferError: they are not to be had, or ``labels`` makes no sense.
     """
     source = recipe.source
-    if source.labels not in ("known", "none") and not source.labels.isdigit():
+    if source.labels not in ("known", "none") and not source.labels.isdecimal():
         raise UsageError(f"--labels {source.labels}: write none, known, or a number of labels to discover")
     if recipe.mode == "translate" and source.labels != "known":
         raise UsageError("translation needs known labels; with --labels none or a number, add --mode generate")
@@ -104,7 +104,7 @@ def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> 
 def _with_few_labels(data: DomainData, recipe: Recipe) -> DomainData:
     source = recipe.source
     supervised = with_few_labels(data, source.supervise, recipe.training.seed)
-    if not source.labels.isdigit():
+    if not source.labels.isdecimal():
         raise UsageError("--supervise corrects labels that are discovered; say how many there are with --labels")
     if int(source.labels) < len(data.class_names):
         raise UsageError(

@@ -7,7 +7,7 @@ Imports no torch.
 from itertools import pairwise
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -74,6 +74,9 @@ class DataSettings(Settings):
         return sum(len(stage) * (self.size_at(stage.start) / self.size) ** 2 for stage in stages)
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimizerSettings(Settings):
     """One kind for all networks; the rate is held, then lowered in a straight line."""
 
@@ -81,7 +84,7 @@ class OptimizerSettings(Settings):
     generator_lr: float = Field(3e-4, gt=0)
     critic_lr: float = Field(6e-4, gt=0)
     info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
-    betas: tuple[float, float] = Field((0.5, 0.99), description="Adam's; RMSprop has none")
+    betas: tuple[Decay, Decay] = Field((0.5, 0.99), description="Adam's; RMSprop has none")
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
     clip_weights: float | None = Field(
         None, gt=0, description="after each of its steps the critic's weights are cut to +- this (WGAN)"

@@ -175,6 +175,8 @@ def test_generate_mode_with_known_and_with_discovered_labels(mine):
 def test_translation_needs_labels(mine):
     with pytest.raises(UsageError, match="--mode generate"):
         prepare(str(mine), print, changes=TINY, labels="4")
+    with pytest.raises(UsageError, match="--labels ²: write none, known, or a number"):
+        prepare(str(mine), print, changes=OF_NOISE, mode="generate", labels="²")
 
 
 def test_cards_have_recipes_that_hold_together():

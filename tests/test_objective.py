@@ -1,5 +1,6 @@
 """The objective: weights of terms over the steps, and what stands for a weight."""
 
+import math
 from typing import Any
 
 import pytest
@@ -40,6 +41,18 @@ def test_a_number_or_a_schedule_stands_for_a_weight() -> None:
 )
 def test_what_a_schedule_is(value: Any, whether: bool) -> None:
     assert is_schedule(value) == whether
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, {0: 1.0, 9: -math.inf}, "much", {-5: 1.0, 5: 2.0}])
+def test_a_weight_is_a_finite_number_or_a_schedule_from_step_0_on(weight: Any) -> None:
+    with pytest.raises(ValidationError):
+        Objective.model_validate({"generator": {"cycle": weight}})
+
+
+@pytest.mark.parametrize("noise", [{}, -0.1, math.nan, {0: math.nan}])
+def test_noise_without_a_deviation_is_refused(noise: Any) -> None:
+    with pytest.raises(ValidationError):
+        CriticInput(noise=noise)
 
 
 def test_both_phases_are_named_once() -> None:

@@ -1,10 +1,11 @@
 """Reconstruction losses of translation (CycleGAN, Zhu et al. 2017): there and back again, and nothing to change."""
 
 import torch.nn.functional as F
+from pydantic import PositiveInt
 from torch import Tensor
 
 
-def cycle(x_cycle: Tensor, x_source: Tensor, *, shrink: int = 1) -> Tensor:
+def cycle(x_cycle: Tensor, x_source: Tensor, *, shrink: PositiveInt = 1) -> Tensor:
     """E |G(G(x, target), source) - x|: what was translated must come back.
 
     With ``shrink`` n both are averaged over blocks of n x n pixels first: a horse does not say where the stripes of the

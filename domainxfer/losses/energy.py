@@ -7,10 +7,11 @@ r = -energy(x_real), f = -energy(x_fake), both (B, 1).
 
 import torch
 import torch.nn.functional as F
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 
-def ebgan_critic(real_patches: Tensor, fake_patches: Tensor, *, margin: float = 1.0) -> Tensor:
+def ebgan_critic(real_patches: Tensor, fake_patches: Tensor, *, margin: PositiveFloat = 1.0) -> Tensor:
     """E (-r) + E max(0, margin + f) (Zhao et al. 2016, eq. 1): fakes of an energy beyond the margin are let be.
 
     Choose the margin by the energy of real pictures early in training.
@@ -35,7 +36,7 @@ def pulling_away(fake_encodings: Tensor) -> Tensor:
     return 2 * pairs_once.square().sum() / max(count * (count - 1), 1)
 
 
-def mode_seeking(x_fake: Tensor, noise: Tensor, y_target: Tensor | None, *, eps: float = 1e-5) -> Tensor:
+def mode_seeking(x_fake: Tensor, noise: Tensor, y_target: Tensor | None, *, eps: NonNegativeFloat = 1e-5) -> Tensor:
     """E d(z, z') / (d(x, x') + eps), with d the mean absolute difference (mode seeking, Mao et al. 2019).
 
     Each fake x of noise z is paired with the next of its label in the batch, the last with the first: fakes of two

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 
@@ -52,7 +53,7 @@ def code_l1(fake_code: Tensor, code: Tensor) -> Tensor:
     return F.l1_loss(fake_code, code)
 
 
-def code_diversity(x_fake: Tensor, x_other: Tensor, *, ceiling: float = 0.05) -> Tensor:
+def code_diversity(x_fake: Tensor, x_other: Tensor, *, ceiling: PositiveFloat = 0.05) -> Tensor:
     """E max(0, ceiling - d(x, x')), d the mean absolute difference: the code must change the picture.
 
     The diversity term of DSGAN (Yang et al. 2019), E min(d / |c - c'|, ceiling) to be maximised, with codes that are 1
@@ -69,7 +70,7 @@ def code_diversity(x_fake: Tensor, x_other: Tensor, *, ceiling: float = 0.05) ->
 
 
 def paired_information(
-    first_look_logits: Sequence[Tensor], second_look_logits: Sequence[Tensor], *, balance: float = 1.0
+    first_look_logits: Sequence[Tensor], second_look_logits: Sequence[Tensor], *, balance: NonNegativeFloat = 1.0
 ) -> Tensor:
     """- I(y; y'), the mutual information of the labels of two looks at a picture (IIC, Ji et al. 2019, eq. 3); nats.
 

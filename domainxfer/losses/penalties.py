@@ -9,18 +9,21 @@ may be noticed as easily as a loud one: per pixel, a slope along the faintest ba
 from collections.abc import Callable
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 Score = Callable[[Tensor, Tensor | None], Tensor]
 Enter = Callable[[Tensor], Tensor]
 
 
-def r1(critic: Score, enter: Enter, x_real: Tensor, y_real: Tensor | None, *, gamma: float = 1.0) -> Tensor:
+def r1(critic: Score, enter: Enter, x_real: Tensor, y_real: Tensor | None, *, gamma: NonNegativeFloat = 1.0) -> Tensor:
     """gamma / 2 E ||grad_x D(x_real)||^2 (Mescheder et al. 2018, eq. 9)."""
     return gamma / 2 * _squared_gradient_norm(critic, enter(x_real), y_real).mean()
 
 
-def r2(critic: Score, enter: Enter, x_fake: Tensor, y_target: Tensor | None, *, gamma: float = 1.0) -> Tensor:
+def r2(
+    critic: Score, enter: Enter, x_fake: Tensor, y_target: Tensor | None, *, gamma: NonNegativeFloat = 1.0
+) -> Tensor:
     """gamma / 2 E ||grad_x D(x_fake)||^2 (Mescheder et al. 2018, eq. 10)."""
     return gamma / 2 * _squared_gradient_norm(critic, enter(x_fake), y_target).mean()
 
@@ -33,8 +36,8 @@ def dragan(
     uniform_like_x: Tensor,
     uniform_a_picture: Tensor,
     *,
-    lambda_: float = 1.0,
-    spread: float = 0.5,
+    lambda_: NonNegativeFloat = 1.0,
+    spread: NonNegativeFloat = 0.5,
 ) -> Tensor:
     """lambda E (||grad D(x_hat)|| - 1)^2 around the real pictures (Kodali et al. 2017), 1-Lipschitz nearby only.
 
@@ -62,7 +65,7 @@ def gradient_penalty(
     y_real: Tensor | None,
     uniform_a_picture: Tensor,
     *,
-    lambda_: float = 10.0,
+    lambda_: NonNegativeFloat = 10.0,
 ) -> Tensor:
     """lambda E (||grad D(x_hat)|| - 1)^2 between reals and fakes (WGAN-GP, Gulrajani et al. 2017, eq. 3).
 

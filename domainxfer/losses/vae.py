@@ -12,6 +12,7 @@ from math import log, tau
 from typing import Literal
 
 import torch.nn.functional as F
+from pydantic import PositiveFloat
 from torch import Tensor
 
 
@@ -20,7 +21,7 @@ def reconstruction(
     x_real: Tensor,
     *,
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
-    deviation: float = 1.0,
+    deviation: PositiveFloat = 1.0,
 ) -> Tensor:
     """E -log p(x | x'), summed over channels and pixels, averaged over the batch; nats.
 

@@ -1,7 +1,7 @@
 """What a network is made of: the settings that rebuild it. Imports no torch, so recipes and help stay fast."""
 
 from math import prod
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,9 +10,9 @@ FORMAT = 4
 
 
 class Settings(BaseModel):
-    """Frozen settings in which an unknown name is an error, not a surprise."""
+    """Frozen settings in which an unknown name is an error, not a surprise, and every number is finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Layer(Settings):
@@ -155,7 +155,7 @@ class CriticConfig(Settings):
 
     labels: int = Field(0, ge=0, description="label logits K")
     patch_labels: bool = Field(True, description="one patch map a label (labels known) or a single shared map")
-    extra_heads: tuple[int, ...] = Field(
+    extra_heads: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         (),
         description="labels of further label heads: more than there are classes, to teach the trunk",
     )

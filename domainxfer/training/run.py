@@ -230,6 +230,11 @@ class Run:
                 f"--set data.batch={count * max(1, batch // count)}"
             )
         places = places_of_critic(self.recipe) or []
+        if self.recipe.critic.label_norm == "batch" and (len(places) or batch) == count:
+            raise DomainxferError(
+                "critic.label_norm: batch normalises over the pictures that a process has, and one is none to compare "
+                "with; take a larger objective.critic_batch or data.batch"
+            )
         if len({sum(place * count // batch == rank for place in places) for rank in range(count)}) > 1:
             raise DomainxferError(
                 f"objective.critic_batch is {len(places)}, which {count} processes cannot share evenly, each label as "

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from torch import Tensor
 
 from domainxfer.errors import UsageError, did_you_mean
@@ -147,18 +148,14 @@ def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
     function = _imported(name, where) if ":" in name else _known(phase, name, where)
     parameters = inspect.signature(function).parameters
     options = [p for p, spec in parameters.items() if p not in NEEDS]
-    for option in settings.options:
+    given = {}
+    for option, value in settings.options.items():
         if option not in options:
             raise UsageError(
                 f"{where} has no option {option!r}.{did_you_mean(option, options)} "
                 f"It has {', '.join(['weight', 'every', *options])}"
             )
-        choices = _choices(parameters[option])
-        if choices and settings.options[option] not in choices:
-            given = settings.options[option]
-            raise UsageError(
-                f"{where}.{option}: {given!r} is none of {', '.join(choices)}.{did_you_mean(str(given), choices)}"
-            )
+        given[option] = _checked(value, parameters[option].annotation, f"{where}.{option}")
     for option in options:
         if parameters[option].default is inspect.Parameter.empty and option not in settings.options:
             raise UsageError(
@@ -166,12 +163,24 @@ def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
             )
     if settings.every > 1 and ":" not in name and name not in LAZY:
         raise UsageError(f"{where}.every: only {' and '.join(sorted(LAZY))} may be lazy")
-    return Term(name, function, settings, frozenset(parameters) & NEEDS)
+    return Term(name, function, settings.model_copy(update=given), frozenset(parameters) & NEEDS)
 
 
-def _choices(parameter: inspect.Parameter) -> list[str]:
-    """What an option annotated as a Literal may be; empty for any other option."""
-    return list(get_args(parameter.annotation)) if get_origin(parameter.annotation) is Literal else []
+def _checked(value: Any, annotation: Any, where: str) -> Any:
+    """An option as its function's annotation wants it; a function of the user's may do without one."""
+    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
+        return value
+    choices = list(get_args(annotation)) if get_origin(annotation) is Literal else []
+    if choices and value not in choices:
+        raise UsageError(f"{where}: {value!r} is none of {', '.join(choices)}.{did_you_mean(str(value), choices)}")
+    try:
+        kind = TypeAdapter[Any](annotation, config=ConfigDict(allow_inf_nan=False))
+    except PydanticUserError:
+        return value  # a kind of the user's own, who checks it
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {value!r}: {error.errors()[0]['msg']}") from error
 
 
 def _known(phase: Phase, name: str, where: str) -> Callable[..., Tensor]:

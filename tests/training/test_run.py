@@ -476,6 +476,16 @@ def test_what_processes_cannot_share_evenly_is_refused(
         Run(recipe, tiny_data((7, 5, 6)[:labels]), two, None, Listener())  # type: ignore[arg-type]
 
 
+def test_one_picture_is_not_normalised_over_the_batch(
+    tiny_recipe: Callable[..., Recipe], tiny_data: Callable[..., DomainData]
+) -> None:
+    critic = {"label_norm": "batch"}
+    changes: dict[str, Any] = {"mode": "generate", "critic": critic, "objective": {"critic_batch": 1}}
+    recipe = tiny_recipe(changes, labels=3, labels_known=False)
+    with pytest.raises(DomainxferError, match=r"label_norm: batch .* larger objective.critic_batch or data.batch"):
+        Run(recipe, tiny_data((9,), labelled=False), Processes(cpu=True), None, Listener())
+
+
 def test_a_run_goes_on_in_the_middle_of_reused_content_bit_for_bit(
     new_run: Callable[..., Run], tiny_data: Callable[..., DomainData]
 ) -> None:

@@ -1,5 +1,6 @@
 """Terms by name: what they need, what they refuse, and terms of your own."""
 
+import math
 import sys
 import types
 from typing import Any
@@ -87,6 +88,48 @@ def test_an_option_of_few_choices_is_checked_before_the_run() -> None:
     assert "objective.generator.reconstruction.likelihood: 'bernouli' is none of bernoulli, gaussian" in line
     assert "Did you mean 'bernoulli'" in line
     assert built("generator", {"reconstruction": {"likelihood": "gaussian", "deviation": 0.5}})
+
+
+@pytest.mark.parametrize(
+    ("phase", "term", "option", "value", "says"),
+    [
+        ("critic", "r1", "gamma", "abc", "valid number"),
+        ("critic", "r1", "gamma", -1, "greater than or equal to 0"),
+        ("critic", "dragan", "spread", math.nan, "finite number"),
+        ("critic", "gradient_penalty", "lambda_", math.inf, "finite number"),
+        ("critic", "ebgan", "margin", 0, "greater than 0"),
+        ("critic", "simgan", "centre", 3, "valid boolean"),
+        ("critic", "paired_information", "balance", [1], "valid number"),
+        ("generator", "cycle", "shrink", 0, "greater than 0"),
+        ("generator", "cycle", "shrink", 2.5, "valid integer"),
+        ("generator", "mode_seeking", "eps", -1e-5, "greater than or equal to 0"),
+        ("generator", "code_diversity", "ceiling", None, "valid number"),
+        ("generator", "reconstruction", "deviation", 0, "greater than 0"),
+    ],
+)
+def test_the_value_of_an_option_is_checked_before_the_run(
+    phase: str, term: str, option: str, value: Any, says: str
+) -> None:
+    line = refusal(phase, {term: {option: value}})
+    assert f"objective.{phase}.{term}.{option}: {value!r}" in line
+    assert says in line
+
+
+def test_yaml_writes_some_numbers_as_text() -> None:
+    assert built("generator", {"mode_seeking": {"eps": "1e-3"}})[0].settings.options == {"eps": 1e-3}
+
+
+def test_options_of_a_term_of_ones_own_are_checked_where_it_says_what_they_are(my_terms: types.ModuleType) -> None:
+    class Curve:
+        pass
+
+    def mine(x_fake: Tensor, *, slope: float = 1.0, curve: Curve | None = None, anything=None):  # type: ignore[no-untyped-def]
+        return x_fake.mean()
+
+    my_terms.mine, name = mine, "my_terms:mine"
+    assert "objective.generator." in refusal("generator", {name: {"slope": "steep"}})
+    given = {"slope": 2, "curve": "any", "anything": [1]}
+    assert built("generator", {name: given})[0].settings.options == given
 
 
 def test_options_reach_the_function() -> None:
