@@ -23,6 +23,13 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
+READS_THE_LABEL = {
+    "linear": {"layers.1.weight": 1},  # after the flattening
+    "down": {"layers.0.weight": 1},
+    "up": {"layers.0.weight": 0},
+    "heads": {"heads.weight": 2, "heads.weight_sigma": 2},
+}
+"""By the kind of what the noise enters by: the weights that read the label beside it, and their axis of inputs."""
 LOG_VARIANCE = 10.0  # largest |log variance| of a latent: deviations from .007 to 148
 
 
@@ -65,6 +72,8 @@ class LayeredGenerator(nn.Module):
         layers = built(c.layers, (inputs, 1, 1))
         self.heads = NoisyHeads(c.heads, inputs, c.layers[0].out, c.noise_kind) if c.heads else None
         self.layers = layers[2:] if c.heads else layers  # heads take the place of the flattening and the linear map
+        kind = "heads" if c.heads else c.layers[0].kind
+        self.label_inputs = dict(READS_THE_LABEL[kind]) if c.labels else {}
         self.bounded_by = c.layers[-1].act
         self.encoder = Encoder(c) if c.encoder else None
 

@@ -1,22 +1,27 @@
 """Fine-tuning: a new run's networks begin with a model's weights, and what belongs to a label follows the label's name.
 
 Rows of five kinds belong to labels: the generator's embedding, the critic's patch maps, its scores of style and of the
-whole, and its label logits. The row of a domain that the model knows is taken over wherever that domain now stands; a
-new domain begins with the mean of the known ones and its own fresh row added, so that no two new domains look the same.
+whole, and its label logits. Networks of layers have rows of scores and logits, and columns by which the generator reads
+the label. The row of a domain that the model knows is taken over wherever that domain now stands; a new domain begins
+with the mean of the known ones and its own fresh row added, so that no two new domains look the same.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from domainxfer.errors import DomainxferError
+from domainxfer.models.layered import LayeredGenerator
 
 FIRST_CRITIC = "critics.0."  # a single critic is what the first of several is
 ROWS_OF_LABELS = re.compile(
-    r"(critics\.\d+\.)?(condition\.of_label|patch_heads\.\d+\.score|style_head|whole_head|label_head)\."
+    r"(critics\.\d+\.)?(condition\.of_label|patch_heads\.\d+\.score|style_head|whole_head|label_head|score)\."
 )
+
+Places = tuple[int, int]
+"""The axis along which a tensor has something for each label, and where on it the labels begin."""
 
 
 def take_over(
@@ -38,9 +43,10 @@ def take_over(
         DomainxferError: nothing fits.
     """
     known, fresh = {key.removeprefix(FIRST_CRITIC): value for key, value in old.state_dict().items()}, []
-    filled = dict(network.state_dict())
+    filled, labels_at = dict(network.state_dict()), _places_of_labels(network)
     for key, value in network.state_dict().items():
-        fitting = _fitting(key, value, known.get(key.removeprefix(FIRST_CRITIC)), domains, old_domains)
+        before = known.get(key.removeprefix(FIRST_CRITIC))
+        fitting = None if before is None else _fitting(value, before, labels_at(key), domains, old_domains)
         if fitting is None:
             fresh.append(key)
         else:
@@ -51,16 +57,31 @@ def take_over(
     return fresh
 
 
+def _places_of_labels(network: nn.Module) -> Callable[[str], Places | None]:
+    """Where a network's tensors, by name, have something for each label."""
+
+    def places(key: str) -> Places | None:
+        if isinstance(network, LayeredGenerator):
+            axis = network.label_inputs.get(key)
+            return None if axis is None else (axis, network.config.noise_size)
+        return (0, 0) if ROWS_OF_LABELS.match(key) else None
+
+    return places
+
+
 def _fitting(
-    key: str, new: Tensor, old: Tensor | None, domains: Sequence[str], old_domains: Sequence[str]
+    new: Tensor, old: Tensor, labels_at: Places | None, domains: Sequence[str], old_domains: Sequence[str]
 ) -> Tensor | None:
-    if old is None:
-        return None
-    by_label = ROWS_OF_LABELS.match(key) and len(new) == len(domains) and len(old) == len(old_domains)
-    if not by_label:
+    if labels_at is None or not domains:
         return old if old.shape == new.shape else None
-    if old.shape[1:] != new.shape[1:]:
+    axis, first = labels_at
+    new, old = new.movedim(axis, 0), old.movedim(axis, 0)
+    rest, old_rest = len(new) - len(domains), len(old) - len(old_domains)
+    if rest != old_rest or new.shape[1:] != old.shape[1:]:
         return None
-    rows = {domain: old[label] for label, domain in enumerate(old_domains)}
-    neutral = old.mean(0)
-    return torch.stack([rows.get(domain, neutral + new[label]) for label, domain in enumerate(domains)])
+    fresh, trained = new[first : first + len(domains)], old[first : first + len(old_domains)]
+    rows = dict(zip(old_domains, trained, strict=True))
+    neutral = trained.mean(0) if len(trained) else torch.zeros_like(fresh[0])
+    of_labels = [rows.get(domain, neutral + fresh[label]) for label, domain in enumerate(domains)]
+    together = torch.cat([old[:first], torch.stack(of_labels), old[first + len(old_domains) :]])
+    return together.movedim(0, axis)

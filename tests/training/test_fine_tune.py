@@ -1,12 +1,14 @@
 """Fine-tuning takes over what fits, and rows of labels by the name of their domain."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from domainxfer.errors import DomainxferError
 from domainxfer.models.config import CriticConfig, GeneratorConfig
 from domainxfer.models.generator import Generator
-from domainxfer.models.networks import AnyCritic, new_critic
+from domainxfer.models.networks import AnyCritic, AnyGenerator, new_critic, new_generator
 from domainxfer.models.several import Critics
 from domainxfer.training.fine_tune import take_over
 
@@ -72,6 +74,58 @@ def test_one_critic_and_the_first_of_several_are_the_same() -> None:
     for critic in (several.critics[0], again):
         for patches, expected in zip(critic(image, label).patches, one(image, label).patches, strict=True):
             assert torch.equal(patches, expected)
+
+
+LINEAR = [{"kind": "linear", "out": 6, "act": "relu"}, {"kind": "linear", "out": 64, "act": "tanh"}]
+UP = [
+    {"kind": "up", "out": 4, "kernel": 4, "stride": 1, "pad": 0, "norm": "batch", "act": "relu"},
+    {"kind": "up", "out": 1, "act": "tanh"},
+]
+DOWN = [{"kind": "down", "out": 6, "kernel": 1, "stride": 1, "pad": 0, "act": "relu"}, *LINEAR[1:]]
+
+
+def _layered(layers: list[dict[str, Any]], labels: int, seed: int = 0, **more: Any) -> AnyGenerator:
+    torch.manual_seed(seed)
+    settings = {"content": "noise", "output": "plain", "channels": 1, "noise_size": 5, "code_size": 2, "size": 8}
+    config = GeneratorConfig.model_validate({**settings, "layers": layers, "labels": labels, **more})
+    return new_generator(config).eval()
+
+
+@pytest.mark.parametrize(("layers", "settings"), [(LINEAR, {}), (LINEAR, {"heads": 2}), (UP, {}), (DOWN, {})])
+def test_a_generator_of_layers_reads_labels_by_name(layers: list[dict[str, Any]], settings: dict[str, Any]) -> None:
+    old, new = _layered(layers, 2, **settings), _layered(layers, 3, seed=1, **settings)
+    assert take_over(new, old, ["b", "x", "a"], ["a", "b"], "generator") == []
+    noise, code = torch.randn(2, 5), torch.rand(2, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(new(noise, torch.tensor([2, 0]), code), old(noise, torch.tensor([0, 1]), code))
+        known = old(noise, torch.tensor([0, 0]), code)
+        assert not torch.allclose(new(noise, torch.tensor([1, 1]), code), known, atol=1e-4), "x is new"
+
+
+def test_a_generator_of_layers_without_labels_learns_some() -> None:
+    old, new = _layered(LINEAR, 0), _layered(LINEAR, 2, seed=1)
+    assert take_over(new, old, ["a", "b"], [], "generator") == []
+    assert all(bool(p.isfinite().all()) for p in new.parameters())
+    assert torch.equal(new.state_dict()["layers.1.weight"][:, :5], old.state_dict()["layers.1.weight"][:, :5])
+    assert torch.equal(new.state_dict()["layers.1.weight"][:, 7:], old.state_dict()["layers.1.weight"][:, 5:])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_critic_of_layers_scores_labels_by_name(count: int) -> None:
+    layers = [{"kind": "linear", "out": 6, "act": "leaky"}, {"kind": "linear", "out": 1}]
+
+    def critic(labels: int, seed: int) -> AnyCritic:
+        torch.manual_seed(seed)
+        settings = {"layers": layers, "channels": 1, "size": 8, "labels": labels, "count": count}
+        return new_critic(CriticConfig.model_validate(settings)).eval()
+
+    old, new = critic(2, 0), critic(3, 1)
+    assert take_over(new, old, ["b", "x", "a"], ["a", "b"], "critic") == []
+    image = torch.rand(2, 1, 8, 8) * 2 - 1
+    before, after = old(image, torch.tensor([0, 1])), new(image, torch.tensor([2, 0]))
+    for a, b in zip(before.patches, after.patches, strict=True):
+        torch.testing.assert_close(a, b)
+    torch.testing.assert_close(after.label_logits[:, [2, 0]], before.label_logits)
 
 
 def test_nothing_in_common_is_refused() -> None:
