@@ -176,6 +176,7 @@ def test_two_processes_train_what_one_trains(home, more):
     options = [
         *more,
         *("--steps", "3", "--set", "training.precision=fp32", "--set", "objective.generator.simgan=1"),
+        *("--set", "training.log_every=2", "--set", "training.checkpoint_every=1"),  # a checkpoint within a row
         *("--set", "objective.critic.simgan=0.1", "--set", "data.batch=8", "--set", "objective.critic.r1.every=1"),
     ]
     for name, nproc in (("one", "1"), ("two", "2")):

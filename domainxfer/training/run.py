@@ -14,21 +14,20 @@ from domainxfer import __version__
 from domainxfer.datasets.batches import Batch, BatchSource, batches
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.errors import DomainxferError, UsageError
-from domainxfer.files import write_text
 from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.models.config import ModelConfig
 from domainxfer.models.model import NetworkModel
 from domainxfer.models.networks import NoCritic, new_critic, new_generator
 from domainxfer.models.precision import pays_bf16
-from domainxfer.recipe import Recipe, write_recipe
-from domainxfer.training import environment, samples
+from domainxfer.recipe import Recipe
+from domainxfer.training import environment
+from domainxfer.training.books import Books, Figures
 from domainxfer.training.fine_tune import take_over
-from domainxfer.training.generated import CELL_COLUMNS, HeldOutGenerated, extractor_of
+from domainxfer.training.generated import extractor_of
 from domainxfer.training.health import NotANumber, Watch
-from domainxfer.training.held_out import Direction, HeldOut
+from domainxfer.training.held_out import Direction
 from domainxfer.training.listener import Listener, Outcome
-from domainxfer.training.logbook import LogBook
 from domainxfer.training.model_card import model_card
 from domainxfer.training.neighbour_labels import read_labels_anew
 from domainxfer.training.pace import Pace
@@ -89,6 +88,7 @@ class Run:
             reuse=recipe.objective.reuse if recipe.mode == "translate" else 1,  # noise is not loaded
             batches_a_step=recipe.objective.batches_a_step,
         )
+        self.books: Books | None = None
         self.watch = Watch()
         self.step = 0
         self.seconds = 0.0
@@ -175,7 +175,7 @@ class Run:
         t = self.recipe.training
         began, self._pace = time.monotonic(), Pace()
         if self.processes.is_main and self.folder is not None:
-            self._open_books(self.folder)
+            self.books = self._open_books(self.folder)
         stepping, per_step = self._batches(range(self.step, t.steps)), self.recipe.objective.batches_a_step
         stopped = timed_out = False
         for step in range(self.step, t.steps):
@@ -196,11 +196,12 @@ class Run:
                 if self.recipe.generator.code_size:
                     self.sums["code_response"].append(self.stepper.code_response(seen[-1]))
                 self._log()
-            if self.step % t.sample_every == 0:
-                self._sample()
+            if self.step % t.sample_every == 0 and self.books is not None:
+                self.books.sample(self.step)
             if self.step % t.figure_every == 0 and self.step < t.steps:
                 self._figure()
             if self.step % t.checkpoint_every == 0:
+                self._share_sums()
                 self._checkpoint(finished=False)
         stepping.close()
         return self._end(finished=not stopped)
@@ -263,47 +264,14 @@ class Run:
     def _with_labels_read(self, batch: Batch) -> Batch:
         return batch if self.labels_read is None else replace(batch, y_known=self.labels_read[batch.picks])
 
-    def _open_books(self, folder: RunFolder) -> None:
-        names = [f"{phase}/{term.name}" for phase, terms in self.stepper.terms.items() for term in terms]
-        extra = [
-            "score/real",
-            "score/fake",
-            "score/spread",
-            "told_apart",
-            "gradient/generator",
-            "change",
-            *(["code_response"] if self.recipe.generator.code_size else []),
-            "learning_rate",
-            "pictures_per_second",
-            "seconds",
-        ]
-        self._log_book = LogBook(folder.metrics, names + extra, self.step)
-        columns = ["split", "source", "target", "extractor", "digest", "pictures", "kid", "ceiling", "floor"]
-        truth = ["psnr_inside", "psnr_inside_nothing", "change_outside", "change_inside"]
-        cells = list(CELL_COLUMNS) if self.recipe.mode == "generate" else []
-        # The figures of the last step belong to the end of the run, which a resumed one reaches anew.
-        measured = min(self.step, self.recipe.training.steps - 1)
-        self._figure_book = LogBook(folder.figures, columns + truth + cells, measured)
-        self._write_warnings(folder)
-        write_text(folder.recipe, write_recipe(self.recipe))
+    def _open_books(self, folder: RunFolder) -> Books:
+        parts = [f"{phase}/{term.name}" for phase, terms in self.stepper.terms.items() for term in terms]
+        books = Books(folder, self.recipe, self.data, self.listener, parts, self.step, self.model)
+        books.warned(self.watch.said.values())
         if self.step == 0:
             environment.write(folder.environment, self.processes, self.bf16, self.memory_format, self.data)
-        self._held_out = self._judging("validation")
-        size, seed = self.recipe.data.size, self.recipe.training.seed
-        self._samples: Any = (
-            samples.TranslationSamples(self.data, size, seed)
-            if self.recipe.mode == "translate"
-            else samples.of_noise(self.model(), self.data, seed)
-        )
-        if self.step == 0:
-            self._sample()
-
-    def _judging(self, split: str) -> HeldOut | HeldOutGenerated:
-        size, seed = self.recipe.data.size, self.recipe.training.seed
-        extractor = load_extractor(extractor_of(self.recipe))
-        if self.recipe.mode == "translate":
-            return HeldOut(self.data, size, extractor, split, seed)
-        return HeldOutGenerated(self.data, size, extractor, split, seed, self.recipe.generator.channels)
+            books.sample(0)
+        return books
 
     def _log(self) -> None:
         means = {name: _mean(name, torch.stack(values)) for name, values in self.sums.items()}
@@ -316,8 +284,8 @@ class Run:
         row["learning_rate"] = self.stepper.optimizers["generator"].param_groups[0]["lr"]
         row["pictures_per_second"] = speed * self.recipe.data.batch
         row["seconds"] = self.seconds + self._pace.total
-        if self.folder is not None:
-            self._log_book.add(self.step, **row)
+        if self.books is not None:
+            self.books.log.add(self.step, **row)
         self._warn(warnings)
         work = self.recipe.data.work
         left = work(range(self.step, self.recipe.training.steps)) / work(range(self.step - 1, self.step))
@@ -326,58 +294,33 @@ class Run:
     def _warn(self, warnings: list[str]) -> None:
         for warning in warnings:
             self.listener.say(warning)
-        if warnings and self.folder is not None:
-            self._write_warnings(self.folder)
+        if warnings and self.books is not None:
+            self.books.warned(self.watch.said.values())
 
-    def _write_warnings(self, folder: RunFolder) -> None:
-        """The file says what the watch has said, and what a resumed run has not said yet is gone from it."""
-        if self.watch.said or folder.warnings.exists():
-            write_text(folder.warnings, "".join(f"{line}\n" for line in self.watch.said.values()))
-
-    def _sample(self) -> None:
-        if self.processes.is_main and self.folder is not None:
-            picture = self._samples.draw(self.model())
-            samples.save_picture(picture, self.folder.samples / f"step_{self.step:06d}.png")
-
-    def _figure(self) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
+    def _figure(self) -> Figures:
+        """Measure the validation pictures: keep the best model, and look for troubles that figures show."""
         self._measured_at = self.step
-        if not self.processes.is_main or self.folder is None:
+        if self.books is None:
             return [], {}
-        found = self._measure(self._held_out)
-        if found[0]:
-            mean = sum(d.rank for d in found[0]) / len(found[0])
+        directions, truth = self.books.measure(self.step)
+        if directions:
+            mean = sum(d.rank for d in directions) / len(directions)
             if self.best is None or mean < self.best:
                 self.best = mean
-                self.model(finished=False).save(self.folder.best)
-        for d in found[0]:
+                self.model(finished=False).save(self.books.folder.best)
+        for d in directions:
             if d.cells is not None and self.stepper.terms["generator"]:
-                judge = self._held_out.extractor.digest
+                judge = self.books.validation.extractor.digest
                 self._warn(self.watch.look_at_figure(self.step, judge, d.distance, d.cells))
-        return found
-
-    def _measure(
-        self, held_out: HeldOut | HeldOutGenerated
-    ) -> tuple[list[Direction], dict[tuple[str, str], TruthFigure]]:
-        assert self.folder is not None
-        model = self.model()
-        directions, truth = held_out.distances(model), held_out.against_truth(model)
-        of = {(d.source, d.target): d for d in directions}
-        for source, target in of or truth:
-            row: dict[str, Any] = {"split": held_out.split, "source": source, "target": target}
-            if (source, target) in of:
-                d = of[source, target]
-                row |= {"extractor": held_out.extractor.name, "digest": held_out.extractor.digest}
-                row |= {"pictures": held_out.count, "kid": d.distance, "ceiling": d.ceiling, "floor": d.floor}
-                row |= {} if d.cells is None else {name: getattr(d.cells, name) for name in CELL_COLUMNS}
-            if (source, target) in truth:
-                row |= vars(truth[source, target])
-            self._figure_book.add(self.step, **row)
-        self.listener.figures(self.step, held_out.split, directions, truth)
         return directions, truth
 
+    def _share_sums(self) -> None:
+        """All processes go on with the mean of theirs, which is what the checkpoint has."""
+        for name, values in self.sums.items():
+            self.sums[name] = list(self.processes.mean(torch.stack(values)))
+
     def _checkpoint(self, *, finished: bool) -> None:
-        sums = {name: self.processes.mean(torch.stack(values)) for name, values in self.sums.items()}
-        if not self.processes.is_main or self.folder is None:
+        if self.books is None:
             return
         if not all(bool(p.isfinite().all()) for p in self.stepper.generator.parameters()):
             raise NotANumber(f"a weight of the generator is no longer finite at step {self.step}")
@@ -385,29 +328,29 @@ class Run:
             "seconds": self.seconds + self._pace.total,
             "best": self.best,
             "watch": asdict(self.watch),
-            "sums": sums,
+            "sums": {name: torch.stack(values) for name, values in self.sums.items()},
             "labels_read": self.labels_read,
             "domains": list(self.data.domains),
             "counts": self.data.counts(),
         }
-        keep = self.recipe.training.keep
-        save_checkpoint(self.folder.checkpoints, self.stepper, self.average, self.step, extra, keep)
-        self.model(finished=finished).save(self.folder.model, model_card(self.recipe, self.data, self.step))
+        folder, keep = self.books.folder, self.recipe.training.keep
+        save_checkpoint(folder.checkpoints, self.stepper, self.average, self.step, extra, keep)
+        self.model(finished=finished).save(folder.model, model_card(self.recipe, self.data, self.step))
 
     def _end(self, *, finished: bool) -> Outcome:
         directions: list[Direction] = []
         truth: dict[tuple[str, str], TruthFigure] = {}
-        if self.processes.is_main and self.folder is not None:
-            self._checkpoint(finished=finished)  # first of all, so that nothing that follows can lose the work
-            if finished:
-                self._sample()
-                if self._measured_at != self.step:  # the time was up right after a figure
-                    watch = copy.deepcopy(self.watch)
-                    directions, truth = self._figure()
-                    self.watch = watch  # that figure is of the end, where a run with more steps has none
-                    self._checkpoint(finished=True)  # the model may be the best so far
-                if all(len(pictures) for pictures in self.data.test):
-                    directions, truth = self._measure(self._judging("test"))
+        self._share_sums()
+        self._checkpoint(finished=finished)  # first of all, so that nothing that follows can lose the work
+        if self.books is not None and finished:
+            self.books.sample(self.step)
+            if self._measured_at != self.step:  # the time was up right after a figure
+                watch = copy.deepcopy(self.watch)
+                directions, truth = self._figure()
+                self.watch = watch  # that figure is of the end, where a run with more steps has none
+                self._checkpoint(finished=True)  # the model may be the best so far
+            if all(len(pictures) for pictures in self.data.test):
+                directions, truth = self.books.measure(self.step, "test")
         self.processes.wait()
         return Outcome(self.step, finished, directions, truth)
 

@@ -15,7 +15,8 @@ from domainxfer.datasets.domain_data import DomainData, PictureArray
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe
-from domainxfer.training import run as module
+from domainxfer.training import books as books_module
+from domainxfer.training import run as run_module
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.logbook import read_log
@@ -38,7 +39,8 @@ class MeanColours:
 
 @pytest.fixture(autouse=True)
 def quick_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load_extractor", lambda name: MeanColours())
+    for module in (run_module, books_module):
+        monkeypatch.setattr(module, "load_extractor", lambda name: MeanColours())
 
 
 @pytest.fixture
@@ -423,9 +425,9 @@ def test_warnings_are_said_once_listed_and_kept_over_a_resume(
 
 def test_a_row_has_the_geometric_mean_of_gradients_and_the_mean_of_all_else() -> None:
     values = torch.tensor([1e-6, 1e-6, 1e-6, 1e2])
-    assert float(module._mean("gradient/generator", values)) == pytest.approx(1e-4)
-    assert float(module._mean("generator/minimax", values)) == pytest.approx(25)
-    assert 0 <= float(module._mean("gradient/generator", torch.zeros(3))) < 1e-20
+    assert float(run_module._mean("gradient/generator", values)) == pytest.approx(1e-4)
+    assert float(run_module._mean("generator/minimax", values)) == pytest.approx(25)
+    assert 0 <= float(run_module._mean("gradient/generator", torch.zeros(3))) < 1e-20
 
 
 def test_without_troubles_there_is_no_list_of_them(new_generation: Callable[..., Run], folder: RunFolder) -> None:
