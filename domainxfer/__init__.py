@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from domainxfer.errors import DomainxferError
 
 if TYPE_CHECKING:
-    from domainxfer.api import Model, evaluate, load, resume, train
+    from domainxfer.api import Model, discover, evaluate, load, resume, train
 
 __version__ = "0.1.0"
-__all__ = ["DomainxferError", "Model", "__version__", "evaluate", "load", "resume", "train"]
+__all__ = ["DomainxferError", "Model", "__version__", "discover", "evaluate", "load", "resume", "train"]
 
 
 def __getattr__(name: str) -> object:
     """Import torch only when it is needed: the command line answers --help without it."""
-    if name in ("Model", "evaluate", "load", "resume", "train"):
+    if name in ("Model", "discover", "evaluate", "load", "resume", "train"):
         from domainxfer import api
 
         return getattr(api, name)

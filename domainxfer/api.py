@@ -7,14 +7,14 @@ digits = domainxfer.load("runs/mnist-1").generate(16, seed=3)
 
 import functools
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack, overload
 
 from PIL import Image
 
-from domainxfer.discover import Discovered, write_discovered
+from domainxfer.discovered import Discovered, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.generate import PictureMaker
@@ -116,7 +116,7 @@ class Trained:
 def train(
     data: str,
     *,
-    runs: Path = DEFAULT_RUNS,
+    runs: Path | str = DEFAULT_RUNS,
     name: str | None = None,
     max_seconds: float | None = None,
     cpu: bool = False,
@@ -137,7 +137,7 @@ def train(
     Raises:
         DomainxferError: anything that the user can mend; nothing half-written is left.
     """
-    listener = listener or Listener()
+    listener, runs = listener or Listener(), Path(runs)
     old = _model_to_tune(options.get("init_from"), runs)
     recipe, pictures = prepare(data, listener.say, old, **options)
     processes = Processes(cpu=cpu)
@@ -156,7 +156,7 @@ def train(
 def resume(
     name: str | None = None,
     *,
-    runs: Path = DEFAULT_RUNS,
+    runs: Path | str = DEFAULT_RUNS,
     changes: dict[str, Any] | None = None,
     max_seconds: float | None = None,
     offline: bool = False,
@@ -178,7 +178,7 @@ def resume(
         DomainxferError: no such run, no checkpoint, or its data is gone.
     """
     listener = listener or Listener()
-    folder = _run_meant(runs, name)
+    folder = _run_meant(Path(runs), name)
     old = read_recipe(folder.recipe)
     recipe = override(old, changes or {})
     refuse_another_run(old, recipe)
@@ -192,7 +192,7 @@ def resume(
 
 
 def discover(
-    data: str, labels: int, *, runs: Path = DEFAULT_RUNS, **arguments: Any
+    data: str, labels: int, *, runs: Path | str = DEFAULT_RUNS, **arguments: Any
 ) -> tuple[Trained, Discovered | None]:
     """Train on pictures without their labels, find some, and name what was found.
 
@@ -208,7 +208,7 @@ def discover(
     Raises:
         DomainxferError: anything that the user can mend.
     """
-    if labels < 2:
+    if not isinstance(labels, int) or labels < 2:
         raise UsageError(f"--labels {labels}: one label says nothing of a picture; ask for at least 2")
     card = card_meant(data, lambda text: None)
     preset = arguments.pop("preset", None) or (card.discover if card else "discover")
@@ -218,13 +218,13 @@ def discover(
     return done, name_discovered(done.run, offline=bool(arguments.get("offline")))
 
 
-def name_discovered(run: Path, *, offline: bool = False) -> Discovered:
+def name_discovered(run: Path | str, *, offline: bool = False) -> Discovered:
     """Label all pictures of a run's data with what its critic found, into ``RUN/discovered``.
 
     Raises:
         DomainxferError: no such run, no model yet, a run without labels to find, or its data is gone.
     """
-    folder = find_run(run.parent, str(run))
+    folder = find_run(Path(run).parent, str(run))
     recipe = read_recipe(folder.recipe)
     return write_discovered(load(folder.path), open_pictures(recipe, offline, lambda text: None), folder.path)
 
@@ -240,14 +240,14 @@ def _trained(run: Run, max_seconds: float | None) -> Trained:
 def dry_run(
     data: str,
     *,
-    runs: Path = DEFAULT_RUNS,
+    runs: Path | str = DEFAULT_RUNS,
     cpu: bool = False,
     listener: Listener | None = None,
     **options: Unpack[RunOptions],
 ) -> Estimate:
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
-    recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), runs), **options)
+    recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), Path(runs)), **options)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
 
@@ -266,7 +266,9 @@ def _run_meant(runs: Path, name: str | None) -> RunFolder:
 
 
 def _is_of(run: RunFolder, name: str) -> bool:
-    return read_recipe(run.recipe).card == name
+    with suppress(DomainxferError):
+        return read_recipe(run.recipe).card == name
+    return False  # what cannot be read is not meant
 
 
 def _loaded(path: Path) -> Model:

@@ -306,7 +306,7 @@ def list_runs(runs: Runs = Path("runs")) -> None:
     """List the runs: how far each is, and its last held-out figure."""
     from domainxfer.cli_show import show_runs
 
-    show_runs(runs)
+    raise typer.Exit(show_runs(runs))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from domainxfer.api import discover, name_discovered
 from domainxfer.cli_train import TrainCommand
-from domainxfer.discover import Discovered
+from domainxfer.discovered import Discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.training.run_folder import find_run
 
@@ -66,3 +66,5 @@ def show_discovered(found: Discovered, console: Console) -> None:
             markup=False,
         )
     console.print(f"written to {found.folder}", markup=False, soft_wrap=True)
+    if found.kept is not None:
+        console.print(f"labels.csv was another; what it said is in {found.kept}", markup=False, soft_wrap=True)

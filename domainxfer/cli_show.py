@@ -13,19 +13,26 @@ from domainxfer import __version__
 from domainxfer.cli_console import wide_console
 from domainxfer.datasets.card import list_cards, load_card
 from domainxfer.datasets.find import data_roots, fetch_data, find_card_folder, open_data
+from domainxfer.errors import DomainxferError
 
 console = wide_console()
 
 
-def show_runs(runs: Path) -> None:
-    """A table of the runs in a folder."""
+def show_runs(runs: Path) -> int:
+    """A table of the runs in a folder; 1 if the recipe of one cannot be read."""
     from domainxfer.recipe import read_recipe
     from domainxfer.training.logbook import read_log
     from domainxfer.training.run_folder import all_runs
 
     table = Table("run", "data", "size", "steps", "of", "hours", "KID, left of do nothing")
+    problems = []
     for run in all_runs(runs):
-        recipe, rows, figures = read_recipe(run.recipe), read_log(run.metrics), read_log(run.figures)
+        try:
+            recipe, rows, figures = read_recipe(run.recipe), read_log(run.metrics), read_log(run.figures)
+        except DomainxferError as error:
+            problems.append(f"{run.path.name}: {error}")
+            table.add_row(escape(run.path.name), "cannot be read")
+            continue
         last = [f for f in figures if f["split"] == "validation" and f["kid"] and f["step"] == figures[-1]["step"]]
         table.add_row(
             escape(run.path.name),
@@ -37,16 +44,20 @@ def show_runs(runs: Path) -> None:
             _how_good(last),
         )
     console.print(table if table.row_count else f"no runs in {escape(str(runs))}; start one: domainxfer train demo")
+    for problem in problems:
+        console.print(problem, markup=False, soft_wrap=True)
+    return 1 if problems else 0
 
 
 def _how_good(figures: list[dict[str, str]]) -> str:
-    """The mean share of do nothing's distance that is left; of noise, where nothing can be left alone, the distance."""
+    """The share of do nothing's distance that is left; of noise, where nothing can be left alone, the distance."""
+    from domainxfer.training.share_left import share_left
+
     if not figures:
         return ""
-    if not all(figure["ceiling"] for figure in figures):
-        return f"KID {sum(float(figure['kid']) for figure in figures) / len(figures):.3g}"
-    shares = [float(figure["kid"]) / float(figure["ceiling"]) for figure in figures]
-    return f"{100 * sum(shares) / len(shares):z.0f} %"
+    distances = [float(figure["kid"]) for figure in figures]
+    left = share_left(distances, [float(figure["ceiling"] or 0) for figure in figures])
+    return f"KID {sum(distances) / len(distances):.3g}" if left is None else f"{100 * left:z.0f} %"
 
 
 def show_doctor(data_root: Path | None) -> None:

@@ -164,8 +164,8 @@ class _Display:
 
 def _cells_of_translation(d: Direction) -> list[str]:
     assert d.ceiling is not None
-    assert d.share is not None
-    return [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", f"{100 * d.share:z.0f} %"]
+    left = "" if d.share is None else f"{100 * d.share:z.0f} %"
+    return [f"{d.distance:.4f}", f"{d.ceiling:.4f}", f"{d.floor:.4f}", left]
 
 
 def _cells_of_noise(d: Direction) -> list[str]:

@@ -71,9 +71,23 @@ def written_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path``, whole or not at all."""
+    """Write ``text`` (UTF-8) to ``path``, whole or not at all; file names of other bytes come out as they are."""
     with written_whole(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def require_writable(path: Path) -> None:
+    """Stop before work whose result could not be written to ``path``; makes its folder where that is missing.
+
+    Raises:
+        DomainxferError: no permission, a read-only disk, ...
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise explain_os_error(error, "write", path) from error
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:

@@ -7,6 +7,7 @@ noise is that of the sample grids of training: with the run's own seed one sees 
 """
 
 import io
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from os.path import lexists
 from pathlib import Path
@@ -195,7 +196,7 @@ class PictureMaker:
             raise UsageError(f"this model has no labels, so it cannot be asked for {label!r}; leave out the label")
         if label in self.names:
             return self.names.index(str(label))
-        number = int(label) if isinstance(label, int) or label.isdecimal() else -1
+        number = _whole(label)
         if 0 <= number < len(self.names):
             return number
         known = f"0 to {len(self.names) - 1}" + (f" ({', '.join(self.names)})" if self.model.domains else "")
@@ -281,6 +282,16 @@ def write_animation(frames: Sequence[Image.Image], path: Path, seconds: float = 
     frames[0].save(encoded, "GIF", save_all=True, append_images=frames[1:], duration=round(1000 * seconds), loop=0)
     with written_whole(path) as part:
         part.write_bytes(encoded.getvalue())
+
+
+def _whole(label: object) -> int:
+    """The number that a label is given as, of whatever library; -1 for what is none."""
+    if isinstance(label, str):
+        return int(label) if label.isdecimal() else -1
+    try:
+        return operator.index(label)  # type: ignore[arg-type]
+    except TypeError:
+        return -1
 
 
 def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

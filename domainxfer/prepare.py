@@ -61,7 +61,7 @@ def prepare(
     mode = options.get("mode") or base.mode
     source = SourceSettings(
         data=data if card and data == card.name else _absolute(data),
-        data_root=str(root.absolute()) if root else None,
+        data_root=str(Path(root).absolute()) if root else None,
         names=options.get("names") or (card.names if card else {}),
         labels=options.get("labels") or ("known" if mode == "translate" else "none"),
         supervise=options.get("supervise") or 0.0,

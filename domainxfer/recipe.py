@@ -250,7 +250,10 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"cannot read the recipe {path}: {str(error).splitlines()[0]}") from error
     if not isinstance(fields, dict):
         raise UsageError(f"{path} is no recipe: settings as 'name: value' are expected")
-    return _validated(fields)
+    try:
+        return _validated(fields)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def write_recipe(recipe: Recipe) -> str:

@@ -19,6 +19,7 @@ from domainxfer.recipe import Recipe, read_recipe
 from domainxfer.report_html import page, picture, preformatted, side_by_side, table, warning
 from domainxfer.training.logbook import read_log
 from domainxfer.training.run_folder import RunFolder
+from domainxfer.training.share_left import share_left
 
 Row = dict[str, str]
 
@@ -252,7 +253,7 @@ def _direction(row: Row) -> str:
 
 def _share(row: Row) -> float | None:
     kid, ceiling = _number(row, "kid"), _number(row, "ceiling")
-    return kid / ceiling if kid is not None and ceiling is not None and ceiling > 0 else None
+    return share_left([kid], [ceiling]) if kid is not None and ceiling is not None else None
 
 
 def _gain(row: Row) -> float | None:

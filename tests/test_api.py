@@ -172,6 +172,17 @@ def test_generate_mode_with_known_and_with_discovered_labels(mine):
         assert done.model.domains == domains
 
 
+def test_the_package_has_what_the_commands_have(mine):
+    done, found = domainxfer.discover(
+        str(mine), 2, changes={**OF_NOISE, "data": {"size": 32, "batch": 8}}, runs=str(mine.parent / "found"), cpu=True
+    )
+    assert sum(found.counts["train"]) > 20
+    more = domainxfer.resume(runs=str(mine.parent / "found"), changes={"training": {"steps": 5}}, cpu=True)
+    assert more.run == done.run
+    with pytest.raises(UsageError, match="at least 2"):
+        domainxfer.discover(str(mine), "many")
+
+
 def test_translation_needs_labels(mine):
     with pytest.raises(UsageError, match="--mode generate"):
         prepare(str(mine), print, changes=TINY, labels="4")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from domainxfer.api import load
 from domainxfer.cli_discover import show_discovered
-from domainxfer.discover import Discovered
+from domainxfer.discovered import Discovered
 from domainxfer.metrics.clustering import clustering_figures, confusion
 
 TINY = (

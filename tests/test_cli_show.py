@@ -61,8 +61,31 @@ def test_a_run_is_as_far_as_its_last_row(capsys: pytest.CaptureFixture[str]) -> 
         ),
     )
     cli_show.show_runs(Path("runs"))
-    # The share is the mean of the directions of the last figures, on the pictures that serve every choice.
+    # The share is that of all directions of the last figures together, on the pictures that serve every choice.
     assert cells(capsys.readouterr().out, "demo-1") == ["demo-1", "demo", "64", "50", STEPS, "1.5", "45 %"]
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("demo-1", "newer-1", "torn-1"):
+        make_run(name)
+    (Path("runs") / "newer-1" / "recipe.yaml").write_text("future_key: 3\n")
+    (Path("runs") / "torn-1" / "recipe.yaml").write_text("mode: [\n")
+    assert cli_show.show_runs(Path("runs")) == 1
+    out = capsys.readouterr().out
+    assert cells(out, "demo-1")[1] == "demo"
+    assert cells(out, "newer-1")[1] == cells(out, "torn-1")[1] == "cannot be read"
+    assert re.search(r"newer-1: .*recipe.yaml: unknown setting future_key", out)
+    assert re.search(r"torn-1: cannot read the recipe", out)
+
+
+def test_where_doing_nothing_is_as_near_as_real_pictures_the_distance_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for number, ceiling in enumerate(("0", "-0.002")):
+        make_run(f"same-{number}", figures=(f"25,validation,a,b,0.25,{ceiling}",))
+    assert cli_show.show_runs(Path("runs")) == 0
+    out = capsys.readouterr().out
+    assert cells(out, "same-0")[-1] == cells(out, "same-1")[-1] == "KID 0.25"
 
 
 def test_runs_without_a_row_or_a_figure_have_empty_cells(capsys: pytest.CaptureFixture[str]) -> None:

@@ -353,6 +353,39 @@ def test_masks(place: Path, tmp_path: Path) -> None:
     assert "change_outside" not in evaluate(place, masks=tmp_path / "white").judged.mean, "there is no outside"
 
 
+def test_masks_of_one_domain_are_no_masks_of_another(place: Path, tmp_path: Path) -> None:
+    """Pictures of all domains may have the same names; only the folder tells their masks apart."""
+    mask = np.zeros((40, 48), np.uint8)
+    mask[:20] = 255
+    (tmp_path / "masks" / "dark").mkdir(parents=True)
+    for domain in ("dark", "light"):
+        for i in range(12):
+            Image.fromarray(mask).save(tmp_path / "masks" / "dark" / f"{domain}{i}.png")
+    found = evaluate(place, masks=tmp_path / "masks")
+    assert [of["masks"] for of in found.counts.values()] == [12, 0]
+    (tmp_path / "masks" / "dark" / "more").mkdir()
+    Image.fromarray(mask).save(tmp_path / "masks" / "dark" / "more" / "dark3.png")
+    refused(lambda: evaluate(place, masks=tmp_path / "masks"), "dark3.png are masks of one name")
+
+
+@pytest.mark.parametrize("file", ["", "dark0.png/x.json"])
+def test_a_result_that_could_not_be_written_is_refused_before_the_work(place: Path, file: str) -> None:
+    said: list[str] = []
+    dark = place / "mine" / "test" / "dark"
+    with pytest.raises(DomainxferError, match=r"is a folder|cannot"):
+        evaluate(place, json_file=str(dark / file), overwrite=True, on_event=said.append)
+    assert not said
+
+
+@pytest.mark.parametrize(
+    "options", [{"names": {"a": "b"}}, {"unpaired": True}, {"split": "validation"}, {"data_root": "elsewhere"}]
+)
+def test_two_folders_take_no_options_of_models(place: Path, options: dict[str, object]) -> None:
+    folders = (str(place / "mine/train/dark"), str(place / "mine/test/light"))
+    with pytest.raises(UsageError, match="are for models: two folders of pictures are compared as they are"):
+        evaluate(place, *folders, **options)
+
+
 def test_masks_of_another_size(place: Path, tmp_path: Path) -> None:
     Image.new("L", (20, 20)).save(tmp_path / "light3.png")
     refused(lambda: evaluate(place, masks=tmp_path), "light3.png is 20 x 20 px", "48 x 40")

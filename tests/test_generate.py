@@ -132,6 +132,15 @@ def test_few_go_through_the_model_at_a_time_and_always_as_many(monkeypatch: pyte
     assert len(seen) == 3 + 2
 
 
+def test_a_label_may_be_a_number_of_another_library() -> None:
+    made_by = model(labels=3)
+    wanted = made_by.generate(2, label=2, seed=1)
+    for label in (np.int64(2), torch.tensor(2), "2"):
+        assert [p.tobytes() for p in made_by.generate(2, label=label, seed=1)] == [p.tobytes() for p in wanted]
+    with pytest.raises(UsageError, match=r"no label 2\.0; it knows 0 to 2"):
+        made_by.generate(2, label=2.0)
+
+
 def test_without_a_label_all_take_their_turn() -> None:
     made_by = model(labels=3)
     pictures = made_by.generate(AT_ONCE + 4)

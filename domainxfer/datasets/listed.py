@@ -76,7 +76,7 @@ def _read(table: Path) -> tuple[dict[tuple[str, str], list[Path]], list[Path]]:
     paths: dict[tuple[str, str], list[Path]] = defaultdict(list)
     gone = []
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
+        with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             rows = csv.DictReader(file)
             missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
             if missing:

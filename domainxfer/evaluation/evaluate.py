@@ -32,20 +32,20 @@ def evaluate(
     against: str | Path | None = None,
     *,
     data: str | None = None,
-    data_root: Path | None = None,
+    data_root: Path | str | None = None,
     names: dict[str, str] | None = None,
     split: str = "test",
     extractor: str = "auto",
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     size: int | None = None,
     seed: int = 0,
-    masks: Path | None = None,
+    masks: Path | str | None = None,
     most: int | None = None,
     baseline: str | Path | None = None,
     unpaired: bool = False,
     offline: bool = False,
-    runs: Path = Path("runs"),
-    json_file: Path | None = None,
+    runs: Path | str = Path("runs"),
+    json_file: Path | str | None = None,
     keep_in_run: bool = False,
     overwrite: bool = False,
     on_event: Callable[[str], None] = lambda text: None,
@@ -81,10 +81,12 @@ def evaluate(
     if against is not None and data is not None:
         raise UsageError(f"name the data once: {against} or --data {data}")
     wish = Wish(
-        data=data, data_root=data_root, names=names, split=split, extractor=extractor, weights=weights, size=size,
-        seed=seed, masks=masks, most=most, unpaired=unpaired, offline=offline, json_file=json_file,
+        data=data, data_root=_path(data_root), names=names, split=split, extractor=extractor, weights=_path(weights),
+        size=size, seed=seed, masks=_path(masks), most=most, unpaired=unpaired, offline=offline,
+        json_file=_path(json_file),
         keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
     )  # fmt: skip
+    runs = Path(runs)
     subject = find_subject(str(what), runs)
     if subject is None:
         return _of_folders(at_home(what), against, baseline, wish)
@@ -97,6 +99,10 @@ def evaluate(
     if subject.generates:
         return evaluate_generation(subject, other, wish, named)
     return _of_models(subject, other, wish, named)
+
+
+def _path(given: Path | str | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _of_models(subject: Subject, baseline: Subject | None, wish: Wish, data_named: str | None) -> Evaluation:
@@ -166,6 +172,11 @@ def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path 
         )
     if baseline is not None or wish.masks is not None:
         raise UsageError("--baseline and --masks are for models: of two folders of pictures no sources are known")
+    if wish.names or wish.unpaired or wish.data_root is not None or wish.split != "test":
+        raise UsageError(
+            "--names, --unpaired, --data-root and --split are for models: two folders of pictures are compared as they "
+            "are"
+        )
     reals = at_home(against)
     pairs = folder_pairs(outputs, reals)
     judge = load_extractor(wish.extractor, wish.weights, offline=wish.offline)

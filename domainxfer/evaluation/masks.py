@@ -1,5 +1,6 @@
 """Masks that the user brings: a picture for each source, white where change is wanted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,18 +25,18 @@ class Masks:
 
 
 def load_masks(folder: Path, held_out: HeldOut) -> list[Masks | None]:
-    """The masks of every domain, from ``folder/DOMAIN`` or else ``folder``; None for a domain that has none.
+    """The masks of every domain, from ``folder/DOMAIN``, or else from ``folder`` without those of other domains; None
+    for a domain that has none.
 
     A mask has the file name of its picture (the suffix may differ) and its size.
 
     Raises:
-        DomainxferError: no such folder, no mask for any picture, or one of another size.
+        DomainxferError: no such folder, no mask for any picture, two for one, or one of another size.
     """
+    domains = held_out.data.domains
     found = [
-        _of_domain(_by_name(folder / domain if (folder / domain).is_dir() else folder), pictures, chosen, held_out.size)
-        for domain, pictures, chosen in zip(
-            held_out.data.domains, held_out.data.split(held_out.split), held_out.chosen, strict=True
-        )
+        _of_domain(_by_name(folder, domain, domains), pictures, chosen, held_out.size)
+        for domain, pictures, chosen in zip(domains, held_out.data.split(held_out.split), held_out.chosen, strict=True)
     ]
     if not any(found):
         example = Path(held_out.data.split(held_out.split)[0].name(held_out.chosen[0][0])).name
@@ -46,8 +47,18 @@ def load_masks(folder: Path, held_out: HeldOut) -> list[Masks | None]:
     return found
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in find_pictures(folder)}
+def _by_name(folder: Path, domain: str, domains: Sequence[str]) -> dict[str, Path]:
+    own = folder / domain
+    others = [folder / other for other in domains if other != domain]
+    paths = find_pictures(own if own.is_dir() else folder)
+    named: dict[str, Path] = {}
+    for path in paths:
+        if any(path.is_relative_to(other) for other in others):
+            continue
+        if path.stem in named:
+            raise DomainxferError(f"{named[path.stem]} and {path} are masks of one name; leave one of them")
+        named[path.stem] = path
+    return named
 
 
 def _of_domain(by_name: dict[str, Path], pictures: Pictures, chosen: list[int], size: int) -> Masks | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from domainxfer.errors import DomainxferError
-from domainxfer.files import explain_os_error, write_text
+from domainxfer.files import explain_os_error, require_writable, write_text
 from domainxfer.metrics.bootstrap import Estimate
 from domainxfer.metrics.extractors import Extractor
 
@@ -180,10 +180,13 @@ class Evaluation(_Frozen):
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Stop before work whose result would replace a file.
+    """Stop before work whose result would replace a file, or could not be written.
 
     Raises:
-        DomainxferError: ``path`` exists and ``overwrite`` is not set.
+        DomainxferError: ``path`` exists and ``overwrite`` is not set, it is a folder, or its folder takes no files.
     """
+    if path.is_dir():
+        raise DomainxferError(f"{path} is a folder; name a file with --json FILE")
     if path.exists() and not overwrite:
         raise DomainxferError(f"{path} exists already; --overwrite replaces it, --json FILE writes elsewhere")
+    require_writable(path)

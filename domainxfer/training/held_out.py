@@ -5,6 +5,7 @@ sources: doing nothing) and a floor (real training pictures of the target). Wher
 figures against them are added. Pictures made of noise have theirs in `generated.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from domainxfer.metrics.cells import CellFigures
 from domainxfer.metrics.extractors import Extractor, features_in_batches
 from domainxfer.metrics.kernel_distance import kernel_distance
 from domainxfer.metrics.truth import TruthFigure, truth_figure
+from domainxfer.training.share_left import share_left
 
 MOST = 200  # pictures of a domain that a figure during training looks at
 LEAST = 10  # below this a kernel distance is mostly noise
@@ -49,13 +51,15 @@ class Direction:
 
     @property
     def share(self) -> float | None:
-        """What is left of do-nothing's distance: distance / ceiling."""
-        return None if self.ceiling is None else self.distance / self.ceiling
+        """What is left of do-nothing's distance."""
+        return None if self.ceiling is None else share_left([self.distance], [self.ceiling])
 
-    @property
-    def rank(self) -> float:
-        """What the best model is chosen by, lower is better: the share, or without a ceiling the distance."""
-        return self.distance if self.share is None else self.share
+
+def rank(directions: Sequence[Direction]) -> float:
+    """What the best model is chosen by, lower is better: what is left of do-nothing's distance, or the distance."""
+    distances, ceilings = [d.distance for d in directions], [d.ceiling or 0.0 for d in directions]
+    left = share_left(distances, ceilings)
+    return sum(distances) / len(distances) if left is None else left
 
 
 class HeldOut:
@@ -115,7 +119,9 @@ class HeldOut:
         """The figures of each direction against the right answers; empty where none are known."""
         if self.data.truth is None:
             return {}
-        images, masks = self.data.truth.images(self.split), torch.from_numpy(self.data.truth.masks(self.split))
+        images = self.data.truth.images(self.split)
+        some = self._some(len(images))  # the pictures that were chosen, where the scenes are those
+        images, masks = images[some], torch.from_numpy(self.data.truth.masks(self.split)[some])
         scenes = [to_tensor(np.ascontiguousarray(images[:, k])) for k in range(images.shape[1])]
         domains = self.data.domains
         return {

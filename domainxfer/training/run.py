@@ -26,7 +26,7 @@ from domainxfer.training.books import Books, Figures
 from domainxfer.training.fine_tune import take_over
 from domainxfer.training.generated import extractor_of
 from domainxfer.training.health import NotANumber, Watch
-from domainxfer.training.held_out import Direction
+from domainxfer.training.held_out import Direction, rank
 from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.model_card import model_card
 from domainxfer.training.neighbour_labels import read_labels_anew
@@ -304,9 +304,9 @@ class Run:
             return [], {}
         directions, truth = self.books.measure(self.step)
         if directions:
-            mean = sum(d.rank for d in directions) / len(directions)
-            if self.best is None or mean < self.best:
-                self.best = mean
+            now = rank(directions)
+            if self.best is None or now < self.best:
+                self.best = now
                 self.model(finished=False).save(self.books.folder.best)
         for d in directions:
             if d.cells is not None and self.stepper.terms["generator"]:

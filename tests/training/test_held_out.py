@@ -9,7 +9,7 @@ from torch import Tensor
 
 from domainxfer.datasets.domain_data import DomainData, PictureArray
 from domainxfer.metrics.kernel_distance import kernel_distance
-from domainxfer.training.held_out import LEAST, MOST, HeldOut, translated
+from domainxfer.training.held_out import LEAST, MOST, Direction, HeldOut, rank, translated
 
 SIDE = 16
 
@@ -112,6 +112,27 @@ def test_against_the_truth() -> None:
     assert right.change_outside == pytest.approx(0.2 / 3, abs=1e-3), "it also reddened what it should have left alone"
     assert set(held_out.against_truth(Shift(0))) == {("grey", "red"), ("red", "grey")}  # type: ignore[arg-type]
     assert HeldOut(data(), SIDE, MeanColours()).against_truth(Shift(0)) == {}  # type: ignore[arg-type]
+
+
+def test_against_so_much_of_the_truth_as_is_looked_at() -> None:
+    model = Shift(0.4)
+    HeldOut(data(truth=Scenes(30)), SIDE, MeanColours(), most=12).against_truth(model)  # type: ignore[arg-type]
+    assert sum(model.sizes) == 2 * 12
+
+
+def test_the_best_is_the_nearest_whatever_doing_nothing_scores() -> None:
+    """An unbiased distance of domains that are nearly alike lies about 0, also below it."""
+
+    def directions(*both: float, ceilings: tuple[float, float]) -> list[Direction]:
+        return [Direction("a", "b", d, c, 0.0) for d, c in zip(both, ceilings, strict=True)]
+
+    for ceilings in ((0.5, 0.4), (-0.002, 0.4), (1e-9, 0.4), (-0.002, -0.001), (0.0, 0.0)):
+        near, far = (rank(directions(*both, ceilings=ceilings)) for both in ((0.1, 0.1), (0.1, 0.2)))
+        assert near < far
+    assert rank(directions(0.1, 0.2, ceilings=(0.2, 0.4))) == pytest.approx(0.5)
+    assert rank([Direction("noise", "b", 0.3, None, 0.0)]) == 0.3
+    assert Direction("a", "b", 0.1, -0.002, 0.0).share is None
+    assert Direction("a", "b", 0.1, 0.0, 0.0).share is None
 
 
 def test_translation_in_batches() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from PIL import Image
 
 from domainxfer.api import discover, load, name_discovered, train
 from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
-from domainxfer.discover import label_pictures, write_discovered
+from domainxfer.datasets.find import open_data
+from domainxfer.discovered import label_pictures, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.generate import PictureMaker
 from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
@@ -33,6 +35,8 @@ TINY = {
     },
     "training": {"steps": 120, "log_every": 20, "sample_every": 200, "precision": "fp32", "extractor": "digits"},
 }
+
+FEW_STEPS = {"training": {**TINY["training"], "steps": 2}}
 
 TRANSLATOR = {
     "data": {"size": SIDE, "batch": 6},
@@ -91,6 +95,38 @@ def test_hues_are_told_apart_without_their_labels(hues: Path, tmp_path: Path) ->
     translator = {**TRANSLATOR, "training": {"steps": 1, "precision": "fp32", "extractor": "gabor"}}
     made = train(str(done.run / "discovered"), runs=tmp_path / "runs", changes=translator)
     assert load(made.run).domains == ("label 0", "label 1", "label 2")
+
+
+def test_a_table_that_was_mended_is_kept(hues: Path, tmp_path: Path) -> None:
+    done, found = discover(str(hues), 3, runs=str(tmp_path / "runs"), changes={**TINY, **FEW_STEPS})
+    assert found.kept is None
+    table = found.folder / "labels.csv"
+    assert name_discovered(str(done.run)).kept is None, "it says the same"
+    written = table.read_text()
+    table.write_text(written.replace(",0,", ",apple,"))
+    stale = found.folder / "label_00.png"
+    again = name_discovered(done.run)
+    assert again.kept == found.folder / "labels-1.csv"
+    assert ",apple," in again.kept.read_text()
+    assert table.read_text() == written
+    assert stale.exists() == bool(again.counts["train"][0])
+    table.write_text("mine\n")
+    assert name_discovered(done.run).kept == found.folder / "labels-2.csv"
+
+
+def test_names_that_are_no_utf_8_are_listed_as_they_are(hues: Path, tmp_path: Path) -> None:
+    for hue in HUES:
+        folder = hues / "train" / hue
+        first = next(folder.iterdir())
+        try:
+            os.rename(first, os.fsencode(folder) + b"/gr\xfcn.png")
+        except OSError:
+            pytest.skip("this file system takes no such names")
+    found = discover(str(hues), 3, runs=tmp_path / "runs", changes={**TINY, **FEW_STEPS})[1]
+    assert b"/gr\xfcn.png," in (found.folder / "labels.csv").read_bytes()
+    opened = open_data(str(found.folder))
+    listed = [pictures.name(i) for pictures in opened.train for i in range(len(pictures))]
+    assert sum(os.fsencode(name).endswith(b"gr\xfcn.png") for name in listed) == 3
 
 
 def test_a_few_known_labels_say_which_is_which(hues: Path, tmp_path: Path) -> None:

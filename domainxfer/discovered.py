@@ -11,6 +11,7 @@ The labels are those of the critic's label head. The truth judges; it takes no p
 
 import csv
 import io
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,6 +65,8 @@ class Discovered:
     """Split -> (labels, classes) counts; empty where there is no truth."""
     class_names: tuple[str, ...] = ()
     """Of the classes in the tables."""
+    kept: Path | None = None
+    """What labels.csv was, if that was something else: a user may have mended it."""
 
 
 def label_pictures(model: NetworkModel, data: DomainData, split: str, batch: int = 256) -> Labelled:
@@ -90,6 +93,8 @@ def label_pictures(model: NetworkModel, data: DomainData, split: str, batch: int
 def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int = 0) -> Discovered:
     """Label all pictures of a data set and write what was found into ``RUN/discovered``.
 
+    A labels.csv that was there and says something else is kept under another name.
+
     Args:
         model: trained on the data, with its critic.
         data: unlabelled; labels that were put aside judge what was found.
@@ -105,24 +110,36 @@ def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int
     found: dict[str, Labelled] = {
         split: label_pictures(model, data, split) for split in SPLITS if len(data.split(split)[0])
     }
+    listed = _csv(found, data.class_names)
     discovered = Discovered(
         folder,
         {split: np.bincount(part.labels, minlength=count).tolist() for split, part in found.items()},
         {split: figures for split, part in found.items() if (figures := part.figures()) is not None},
         {split: confusion(part.labels, part.truth) for split, part in found.items() if part.truth is not None},
         data.class_names,
+        _set_aside(folder / "labels.csv", listed),
     )
-    write_text(folder / "labels.csv", _csv(found, data.class_names))
+    write_text(folder / "labels.csv", listed)
     write_text(folder / "figures.json", json.dumps(_plain(discovered), indent=2) + "\n")
     for label in range(count):
-        sheet = _sheet(found["train"], data.train[0], label, model)
-        if sheet is not None:
-            save_picture(sheet, folder / f"label_{label:02}.png")
+        sheet, path = _sheet(found["train"], data.train[0], label, model), folder / f"label_{label:02}.png"
+        if sheet is None:
+            path.unlink(missing_ok=True)  # an earlier time it had pictures
+        else:
+            save_picture(sheet, path)
     save_picture(NoiseSamples(model, seed).draw(model), folder / "generated.png")
     for place in range(model.config.generator.code_size):
         sweep = PictureMaker(model, seed=seed).code_sweep(SWEEP_STEPS, only=place)
         save_picture(sweep, folder / f"sweep_{place}.png")
     return discovered
+
+
+def _set_aside(table: Path, listed: str) -> Path | None:
+    """Give a table that says something else a name of its own."""
+    if not table.exists() or table.read_bytes() == listed.encode("utf-8", "surrogateescape"):
+        return None
+    free = next(n for n in itertools.count(1) if not table.with_name(f"{table.stem}-{n}{table.suffix}").exists())
+    return table.rename(table.with_name(f"{table.stem}-{free}{table.suffix}"))
 
 
 def _csv(found: dict[str, Labelled], class_names: tuple[str, ...]) -> str:
