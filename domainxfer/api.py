@@ -19,7 +19,7 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
-from domainxfer.prepare import RunOptions, card_meant, open_pictures, prepare
+from domainxfer.prepare import RunOptions, absolute, card_meant, open_pictures, prepare, refuse_left_out
 from domainxfer.recipe import override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
@@ -180,7 +180,9 @@ def resume(
     listener = listener or Listener()
     folder = _run_meant(Path(runs), name)
     old = read_recipe(folder.recipe)
-    recipe = override(old, changes or {})
+    wished = override(old, changes or {})
+    recipe = wished.resolved(old.critic.labels, labels_known=old.critic.patch_labels)
+    refuse_left_out(changes or {}, wished, recipe)
     refuse_another_run(old, recipe)
     pictures = open_pictures(recipe, offline, listener.say)
     processes = Processes(cpu=cpu)
@@ -267,7 +269,8 @@ def _run_meant(runs: Path, name: str | None) -> RunFolder:
 
 def _is_of(run: RunFolder, name: str) -> bool:
     with suppress(DomainxferError):
-        return read_recipe(run.recipe).card == name
+        recipe = read_recipe(run.recipe)
+        return name == recipe.card or absolute(name) == recipe.source.data
     return False  # what cannot be read is not meant
 
 

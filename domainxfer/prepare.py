@@ -40,6 +40,22 @@ class RunOptions(TypedDict, total=False):
     """Share of the training pictures whose label may be seen, where a number of labels is to be discovered."""
 
 
+SETTLED = {
+    "mode": "say --mode translate or generate",
+    "card": "it is the name of the data",
+    "source": "say the data itself, --data-root, --names or --labels",
+    "generator.labels": "say --labels",
+    "generator.content": "say --mode translate or generate",
+    "generator.size": "say --size",
+    "critic.labels": "say --labels",
+    "critic.patch_labels": "say --labels",
+    "critic.code_size": "set generator.code_size",
+    "critic.channels": "set generator.channels",
+    "critic.size": "say --size",
+}
+"""Settings that follow from what else is said of a new run, and how to say it."""
+
+
 def prepare(
     data: str, say: Callable[[str], None], tune: NetworkModel | None = None, **options: Unpack[RunOptions]
 ) -> tuple[Recipe, DomainData]:
@@ -54,26 +70,65 @@ def prepare(
     card, file, root = card_meant(data, say), options.get("recipe_file"), options.get("data_root")
     preset = options.get("preset")
     base = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain=bool(preset))
+    said = base.source.model_dump(include=base.source.model_fields_set) if file else {}  # by the recipe
     if preset:
         base = override(base, load_preset(preset))
     if tune is not None:
         base = override(base, _settings_for(tune))
+    changes = options.get("changes") or {}
+    _refuse_settled(changes)
     mode = options.get("mode") or base.mode
     source = SourceSettings(
-        data=data if card and data == card.name else _absolute(data),
+        data=data if card and data == card.name else absolute(data),
         data_root=str(Path(root).absolute()) if root else None,
         names=options.get("names") or (card.names if card else {}),
-        labels=options.get("labels") or ("known" if mode == "translate" else "none"),
-        supervise=options.get("supervise") or 0.0,
+        labels=options.get("labels") or said.get("labels") or ("known" if mode == "translate" else "none"),
+        supervise=options.get("supervise") or said.get("supervise") or 0.0,
     )
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
-    recipe = override(override(base, options.get("changes") or {}), fixed)
+    unsettled = override(base, {"generator": {"labels": 0}, "critic": {"labels": 0}})  # the data will say how many
+    recipe = override(override(unsettled, changes), fixed)
     pictures = open_pictures(recipe, options.get("offline", False), say)
     known = source.labels == "known"
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
     if count and not known:
         _check_discovery(count, pictures, recipe.data.size, say)
-    return recipe.resolved(count, labels_known=known), pictures
+    resolved = recipe.resolved(count, labels_known=known)
+    refuse_left_out(changes, recipe, resolved)
+    return resolved, pictures
+
+
+def refuse_left_out(changes: dict[str, Any], wished: Recipe, resolved: Recipe) -> None:
+    """Check that no term was asked for in vain.
+
+    Args:
+        changes: what the user said, nested.
+        wished: with the changes.
+        resolved: what is left of it.
+
+    Raises:
+        UsageError: a term that was named cannot apply in this run.
+    """
+    for phase, terms in changes.get("objective", {}).items():
+        for name in terms if phase in ("critic", "generator", "info") and isinstance(terms, dict) else ():
+            left = getattr(resolved.objective, phase)
+            if name not in left and getattr(wished.objective, phase)[name].weight:
+                raise UsageError(
+                    f"objective.{phase}.{name} cannot apply in this run: cycle and identity are for pictures that are "
+                    "translated, losses of a label or a code need one (--labels, generator.code_size), and what is "
+                    "known of labels to be found comes from --supervise or objective.labels_from_neighbours"
+                )
+
+
+def _refuse_settled(changes: dict[str, Any]) -> None:
+    """What follows from the data and the options is no setting of a new run."""
+    for path, option in SETTLED.items():
+        *folders, last = path.split(".")
+        inner: Any = changes
+        for folder in folders:
+            inner = inner.get(folder) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and last in inner:
+            raise UsageError(f"--set {path}: {option}")
 
 
 def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> DomainData:
@@ -92,6 +147,7 @@ def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> 
         data_root=Path(source.data_root) if source.data_root else None,
         names=source.names,
         seed=recipe.training.seed,
+        validation_share=recipe.data.validation_share,
         offline=offline,
         unlabelled=source.labels != "known",
         allow_single=recipe.mode == "generate",
@@ -164,6 +220,7 @@ def _recipe_of(card: Card | None, mode: str | None, *, plain: bool) -> Recipe:
     return override(override(base, {"card": card.name, "data": {"size": card.size}}), card.recipe)
 
 
-def _absolute(data: str) -> str:
+def absolute(data: str) -> str:
+    """A folder of the user's wherever he stands; a name under a data root stays a name."""
     place = at_home(data)
-    return str(place.resolve()) if place.exists() else data  # a name under a data root stays a name
+    return str(place.resolve()) if place.exists() else data

@@ -50,7 +50,12 @@ class DataSettings(Settings):
     known_every: int = Field(
         8, ge=1, description="discover --supervise: each so many-th picture of a batch is one of known label"
     )
-    validation_share: float = Field(0.1, gt=0, lt=1, description="part of train held out for every choice")
+    validation_share: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="part of train held out for every choice, at most 200 pictures of a domain",
+    )
     cache_mb: int = Field(2000, ge=0, description="decoded pictures are kept in memory up to this size")
     workers: int = Field(0, ge=0, description="loader processes; 0 prepares batches in a thread beside the step")
 

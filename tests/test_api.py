@@ -172,6 +172,82 @@ def test_generate_mode_with_known_and_with_discovered_labels(mine):
         assert done.model.domains == domains
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("mode", "generate", "--mode"),
+        ("card", "x", "name of the data"),
+        ("source.labels", "none", "--labels"),
+        ("generator.labels", 5, "--labels"),
+        ("critic.patch_labels", False, "--labels"),
+        ("critic.size", 16, "--size"),
+        ("critic.code_size", 1, "set generator.code_size"),
+        ("objective.info.code", 0.1, "cannot apply in this run"),
+        ("objective.critic.label_known", 1.0, "cannot apply in this run"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(mine, path, value, says):
+    changes = {**TINY, "generator": {**TINY["generator"], "code_size": 0}}
+    *folders, last = path.split(".")
+    inner = changes
+    for folder in folders:
+        inner[folder] = dict(inner.get(folder, {}))
+        inner = inner[folder]
+    inner[last] = value
+    with pytest.raises(UsageError, match=rf"{path.split('.')[0]}.*{says}"):
+        prepare(str(mine), print, changes=changes)
+
+
+def test_a_term_of_weight_0_may_be_named_anywhere(mine):
+    terms = {"critic": {"label_known": 0}, "generator": {"cycle": 1.0}, "info": {"code": 0.1}}
+    recipe, _ = prepare(str(mine), print, changes={**TINY, "objective": terms})
+    assert recipe.objective.info["code"].weight == 0.1
+
+
+def test_a_resumed_run_gets_no_term_that_it_cannot_have(trained):
+    before = (trained.run / "recipe.yaml").read_text()
+    with pytest.raises(UsageError, match=r"objective\.critic\.label_known cannot apply"):
+        domainxfer.resume(str(trained.run), changes={"objective": {"critic": {"label_known": 1.0}}}, cpu=True)
+    assert (trained.run / "recipe.yaml").read_text() == before
+
+
+def test_the_share_that_is_held_out_is_a_setting(mine):
+    counts = []
+    for share in (0.1, 0.5):
+        _, data = prepare(str(mine), print, changes={**TINY, "data": {**TINY["data"], "validation_share": share}})
+        counts.append(data.counts()["validation"]["dark"])
+    assert counts == [3, 15]
+
+
+def test_a_recipe_of_a_run_says_what_its_labels_are(mine, tmp_path):
+    changes = {**OF_NOISE, "training": {**OF_NOISE["training"], "steps": 1}}
+    for labels, count, known in (("known", 2, True), ("3", 3, False)):
+        run = domainxfer.train(
+            str(mine), changes=changes, mode="generate", labels=labels, runs=tmp_path / labels, cpu=True
+        ).run
+        again, _ = prepare(str(mine), print, recipe_file=run / "recipe.yaml")
+        assert (again.generator.labels, again.critic.patch_labels, again.source.labels) == (count, known, labels)
+    other, _ = prepare(str(mine), print, recipe_file=run / "recipe.yaml", labels="none")
+    assert other.generator.labels == 0, "what is said counts more"
+
+
+def test_three_domains_may_begin_with_a_model_of_two_in_batches_of_any_size(mine, trained, tmp_path):
+    for domain in ("dark", "light"):
+        shutil.copytree(mine / domain, tmp_path / "three" / domain)
+    shutil.copytree(mine / "dark", tmp_path / "three" / "third")
+    recipe, _ = prepare(str(tmp_path / "three"), print, trained.model, changes={"data": {"batch": 9}})
+    assert (recipe.generator.labels, recipe.data.batch) == (3, 9)
+    recipe, _ = prepare(
+        str(tmp_path / "three"), print, recipe_file=trained.run / "recipe.yaml", changes={"data": {"batch": 9}}
+    )
+    assert recipe.critic.labels == 3
+
+
+def test_a_folders_latest_run_is_found_by_the_folder(trained, mine, monkeypatch):
+    monkeypatch.chdir(mine.parent)
+    assert domainxfer.resume("./mine", runs="runs", cpu=True).run.name.startswith("mine-")
+
+
 def test_the_package_has_what_the_commands_have(mine):
     done, found = domainxfer.discover(
         str(mine), 2, changes={**OF_NOISE, "data": {"size": 32, "batch": 8}}, runs=str(mine.parent / "found"), cpu=True

@@ -26,7 +26,8 @@ class Augmentation:
         seed: the run's seed.
 
     Raises:
-        UsageError: a transform that Albumentations does not have, or arguments that it refuses.
+        UsageError: a transform that Albumentations does not have, arguments that it refuses, or pictures of another
+            size.
     """
 
     def __init__(self, size: int, transforms: tuple[Transform, ...], seed: int) -> None:
@@ -35,6 +36,8 @@ class Augmentation:
         self.seed, self.size, self.crops_only = seed, size, not transforms
         steps = [albumentations.RandomCrop(size, size), *(_build(albumentations, t) for t in transforms)]
         self.pipeline = albumentations.Compose(steps)
+        for position in range(3):  # sizes may be drawn, too
+            self(np.zeros((size + 1, size + 1, 3), np.uint8), 0, position)
 
     def __call__(self, picture: np.ndarray, step: int, position: int) -> np.ndarray:
         """Augment one picture.
@@ -52,6 +55,12 @@ class Augmentation:
         numbers = draw(self.seed, "augmentation", step, position)
         self.pipeline.set_random_seed(int(numbers.integers(2**31)))
         result: np.ndarray = self.pipeline(image=picture)["image"]
+        wanted = (self.size, self.size, 3)
+        if result.shape != wanted or result.dtype != np.uint8:
+            raise UsageError(
+                f"data.augment: it makes pictures {result.shape} of {result.dtype}; training takes {wanted} of uint8, "
+                "so leave out what scales, crops or converts them (data.margin makes room for the random crop)"
+            )
         return result
 
 
@@ -66,4 +75,10 @@ def _build(albumentations: Any, transform: Transform) -> Any:
             warnings.filterwarnings("error", message="Argument")  # a misspelt one only earns a warning there
             return getattr(albumentations, transform.name)(**transform.arguments)
     except (TypeError, ValueError, UserWarning) as error:
-        raise UsageError(f"data.augment: {transform.name}: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"data.augment: {transform.name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """In one line. Albumentations hands pydantic's text on: argument and reason stand in its second and third line."""
+    first, *more = str(error).splitlines()
+    return f"{more[0].strip()}: {more[1].strip().split(' [')[0]}" if "validation error" in first and more[1:] else first

@@ -27,6 +27,7 @@ class _Wish:
     data_root: Path | None
     names: dict[str, str]
     seed: int
+    validation_share: float
     offline: bool
     size: int | None
     on_event: OnEvent
@@ -39,6 +40,7 @@ def open_data(
     data_root: Path | None = None,
     names: dict[str, str] | None = None,
     seed: int = 0,
+    validation_share: float = 0.1,
     offline: bool = False,
     unlabelled: bool = False,
     allow_single: bool = False,
@@ -53,6 +55,7 @@ def open_data(
         data_root: where to look first, and where downloads land.
         names: folder or letter -> domain.
         seed: decides what is held out, and what is rendered.
+        validation_share: part of the training pictures that is held out, where the data itself holds out none.
         offline: never use the network.
         unlabelled: put the labels aside: one group of pictures, for discovery and unconditional generation.
         allow_single: one domain is enough (it is not, for translation).
@@ -67,13 +70,14 @@ def open_data(
     folder = _folder_meant(data, data_root)
     table = table_of(folder) if folder is not None else None
     if table is not None:
-        opened = load_listed(table, names=names, seed=seed)
+        opened = load_listed(table, names=names, seed=seed, validation_share=validation_share)
     elif folder is not None:
-        opened = load_folder(folder, names=names, seed=seed, allow_single=allow_single or unlabelled)
+        single = allow_single or unlabelled
+        opened = load_folder(folder, names=names, seed=seed, validation_share=validation_share, allow_single=single)
     else:
         if Path(data).is_dir():
             on_event(f"{data} is taken as the known data set of that name; for the folder here write ./{data}")
-        wish = _Wish(data_root, names or {}, seed, offline, size, on_event, on_progress)
+        wish = _Wish(data_root, names or {}, seed, validation_share, offline, size, on_event, on_progress)
         opened = _open_card(load_card(data), wish)
     return without_labels(opened) if unlabelled else opened
 
@@ -96,7 +100,7 @@ def fetch_data(
     if card.kind == "rendered":
         on_event(f"{name} is rendered when it is needed; there is nothing to download")
         return []
-    wish = _Wish(data_root, {}, 0, offline, None, on_event, on_progress)
+    wish = _Wish(data_root, {}, 0, 0.1, offline, None, on_event, on_progress)
     return [_folder_of(load_card(origin), wish) for origin in card.origins]
 
 
@@ -177,14 +181,18 @@ def _open_card(card: Card, wish: _Wish) -> DomainData:
         case "mnist":
             from domainxfer.datasets.mnist import load_mnist
 
-            return load_mnist(_folder_of(card, wish), seed=wish.seed, size=wish.size or card.size)
+            side, share = wish.size or card.size, wish.validation_share
+            return load_mnist(_folder_of(card, wish), seed=wish.seed, size=side, validation_share=share)
         case "stacked":
             from domainxfer.datasets.stacked import stacked_digits
 
             digits = _open_card(load_card(card.of), replace(wish, size=wish.size or card.size))
             return stacked_digits(digits, card.name, seed=wish.seed)
         case "loose":
-            return replace(load_mixed_folder(_folder_of(card, wish), seed=wish.seed), name=card.name)
+            share = wish.validation_share
+            return replace(
+                load_mixed_folder(_folder_of(card, wish), seed=wish.seed, validation_share=share), name=card.name
+            )
         case "folders":
             return _open_folders(card, _folder_of(card, wish), wish)
 
@@ -192,7 +200,8 @@ def _open_card(card: Card, wish: _Wish) -> DomainData:
 def _open_folders(card: Card, folder: Path, wish: _Wish) -> DomainData:
     """A card's folder: with the letters that the card explains, or with the domains' own names."""
     letters = card.names if set(card.names) & set(folder_domains(folder)) else {}
-    opened = load_folder(folder, names={**letters, **wish.names}, seed=wish.seed)
+    names, share = {**letters, **wish.names}, wish.validation_share
+    opened = load_folder(folder, names=names, seed=wish.seed, validation_share=share)
     letter_of = {domain: letter for letter, domain in letters.items()}
     wanted = tuple(wish.names.get(letter_of.get(domain, domain), domain) for domain in card.domains)
     if set(opened.domains) != set(wanted):

@@ -25,7 +25,9 @@ def table_of(path: Path) -> Path | None:
     return path / TABLE if (path / TABLE).is_file() else None
 
 
-def load_listed(table: Path, *, names: dict[str, str] | None = None, seed: int = 0) -> DomainData:
+def load_listed(
+    table: Path, *, names: dict[str, str] | None = None, seed: int = 0, validation_share: float = 0.1
+) -> DomainData:
     """The pictures of a table, in its splits. Files that are gone or cannot be read are skipped and named.
 
     A split of which the table has no picture of a label is held out of that label's training pictures, as in folders.
@@ -36,6 +38,7 @@ def load_listed(table: Path, *, names: dict[str, str] | None = None, seed: int =
         names: label -> domain, e.g. ``{"0": "apple"}``; labels of the same name become one domain. A label that is a
             number n is otherwise called ``label n``.
         seed: decides, with each picture's name, what is held out.
+        validation_share: how much of a label's training pictures, where the table holds out none.
 
     Raises:
         DomainxferError: the table cannot be read, or has too few pictures of two domains.
@@ -59,7 +62,7 @@ def load_listed(table: Path, *, names: dict[str, str] | None = None, seed: int =
             f"{table} has training pictures of {len(found)} label{'s' * (len(found) != 1)}; two are needed"
         )
     for domain, one in found.items():
-        hold_out(one, domain, skipped, seed)
+        hold_out(one, domain, skipped, seed, validation_share)
     train, validation, test = (tuple(PictureFiles(getattr(one, split)) for one in found.values()) for split in SPLITS)
     return DomainData(
         name=table.parent.name,
@@ -93,7 +96,7 @@ def _read(table: Path) -> tuple[dict[tuple[str, str], list[Path]], list[Path]]:
                     gone.append(path)
     except OSError as error:
         raise explain_os_error(error, "read", table) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise DomainxferError(f"{table} is no CSV table: {error}") from error
     if not paths:
         example = f", e.g. {gone[0]}" if gone else ""

@@ -104,12 +104,13 @@ def open_for(
     data = name_of_data(subject, data)
     if data_root is None and source is not None and source.data_root:
         data_root = Path(source.data_root)
-    seed = subject.recipe.training.seed if subject.recipe else 0
+    recipe = subject.recipe or Recipe()
     return open_data(
         data,
         data_root=data_root,
         names=names,
-        seed=seed,
+        seed=recipe.training.seed,
+        validation_share=recipe.data.validation_share,
         offline=offline,
         unlabelled=subject.generates,
         size=size,

@@ -43,6 +43,11 @@ def label_as_is(real_label_logits: Tensor, y_known: Tensor) -> Tensor:
     return F.cross_entropy(real_label_logits[few], y_known[few])
 
 
+# A mean over the few whose label is known: several processes must gather the batch first.
+label_known.couples_batch = True  # type: ignore[attr-defined]
+label_as_is.couples_batch = True  # type: ignore[attr-defined]
+
+
 def label_fake(fake_label_logits: Tensor, y_target: Tensor) -> Tensor:
     """Cross-entropy of the label head on fakes, with the label the generator was given (logits, no softmax before)."""
     return F.cross_entropy(fake_label_logits, y_target)

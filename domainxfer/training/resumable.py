@@ -7,6 +7,8 @@ from domainxfer.recipe import Recipe
 from domainxfer.training.terms import asks_critic
 
 ANOTHER_RUN = "that is another run; start one with --init-from"
+HOW_PICTURES_COME = ("workers", "cache_mb")
+"""These change nothing of what the networks see."""
 OTHER_PICTURES = "what was held out would be trained on, or the other way round"
 
 
@@ -27,9 +29,12 @@ def refuse_another_run(old: Recipe, new: Recipe) -> None:
 
 
 def _changes(old: Recipe, new: Recipe) -> Iterator[tuple[str, str]]:
-    for part in ("card", "mode", "generator", "critic", "data"):
+    for part in ("card", "mode", "generator", "critic"):
         if getattr(old, part) != getattr(new, part):
             yield part, ANOTHER_RUN
+    for setting in type(old.data).model_fields:
+        if setting not in HOW_PICTURES_COME and getattr(old.data, setting) != getattr(new.data, setting):
+            yield f"data.{setting}", ANOTHER_RUN
     for part in ("names", "labels", "supervise"):
         if getattr(old.source, part) != getattr(new.source, part):
             yield f"source.{part}", ANOTHER_RUN

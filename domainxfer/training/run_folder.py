@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from domainxfer.errors import DomainxferError, did_you_mean
+from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import at_home, explain_os_error, write_text
 from domainxfer.weights import shipped_models
 
@@ -89,8 +89,11 @@ def new_run(runs: Path, name: str) -> RunFolder:
     """Make ``runs/NAME-1`` (or -2, -3, ...: the first that is free) and point ``runs/latest`` to it.
 
     Raises:
+        UsageError: the name is none of a folder in ``runs``.
         DomainxferError: the folder cannot be made.
     """
+    if not name.strip(".") or Path(name).name != name or "\\" in name:
+        raise UsageError(f"--name {name!r}: a run's name is that of a folder in {runs}, without slashes")
     number = 1
     while True:
         folder = runs / f"{name}-{number}"

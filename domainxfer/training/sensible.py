@@ -71,7 +71,8 @@ def _problems(recipe: Recipe) -> Iterator[str]:
     if "code_diversity" in of_generator and not recipe.generator.code_size:
         yield "objective.generator.code_diversity: there is no code; set generator.code_size=1, or leave it out"
     if "wasserstein" in of_critic:
-        bounded = recipe.optimizer.clip_weights is not None or recipe.critic.norm == "spectral" or penalties
+        spectral = recipe.critic.norm == "spectral" and not recipe.critic.layers  # layers have norms of their own
+        bounded = recipe.optimizer.clip_weights is not None or spectral or penalties
         if not bounded:
             yield (
                 "objective.critic.wasserstein: nothing bounds the critic's slope, so its scores would grow without "

@@ -68,6 +68,25 @@ def test_the_picture_itself_is_left_alone(picture: np.ndarray) -> None:
     assert np.array_equal(picture, before)
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Transform(name="Resize", height=10, width=10),
+        Transform(name="RandomScale", scale_limit=0.5, p=1.0),
+        Transform(name="ToFloat"),
+        Transform(name="CenterCrop", height=8, width=8),
+    ],
+)
+def test_pictures_of_another_size_or_kind_are_refused_before_a_run(transform: Transform) -> None:
+    with pytest.raises(UsageError, match=r"data\.augment: it makes pictures .*training takes \(32, 32, 3\) of uint8"):
+        Augmentation(32, (transform,), 0)
+
+
+def test_what_is_wrong_with_an_argument_is_said() -> None:
+    with pytest.raises(UsageError, match=r"HorizontalFlip: p: .*less than or equal to 1"):
+        Augmentation(32, (Transform(name="HorizontalFlip", p=7),), 0)
+
+
 def test_an_unknown_transform() -> None:
     with pytest.raises(UsageError, match=r"HorizontalFlipp.*Did you mean 'HorizontalFlip'"):
         Augmentation(32, transforms("HorizontalFlipp"), seed=0)

@@ -103,7 +103,8 @@ def test_a_label_with_too_few_pictures_to_hold_out_from_is_named(table: Path) ->
         ("split,picture,label\ntrain,0.png,1\ntest,1.png,0\n", "training pictures of 1 label; two are needed"),
         ("split,picture,label\ntrain,train 17,1\n", "are the labels those of pictures in files"),
         ("split,picture,label\n", "no file that .* lists is there"),
-        (b"split,picture,label\n\xff\xfe\n", "is no CSV table"),
+        (b"split,picture,label\n\xff\xfe\n", "line 2: a split"),
+        (b"\xff\xfes\0p\0l\0i\0t\0", "is no CSV table|split"),
     ],
 )
 def test_what_is_no_such_table(content: str | bytes, reason: str, table: Path) -> None:

@@ -94,7 +94,7 @@ def test_the_card_is_made_of_mnists(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Found where MNIST is, which is not said twice; padded like MNIST; the seed is heard."""
     asked = []
 
-    def load(folder: Path, *, seed: int, size: int) -> DomainData:
+    def load(folder: Path, *, seed: int, size: int, validation_share: float) -> DomainData:
         asked.append((folder, seed, size))
         return digits(size)
 

@@ -16,7 +16,8 @@ from domainxfer.training.resumable import refuse_another_run
         ({"card": "demo"}, "card: that is another run"),
         ({"generator": {"width": 32}}, "generator: that is another run"),
         ({"critic": {"depth": 3}}, "critic: that is another run"),
-        ({"data": {"batch": 6}}, "data: that is another run"),
+        ({"data": {"batch": 6}}, "data.batch: that is another run"),
+        ({"data": {"validation_share": 0.2}}, "data.validation_share: that is another run"),
         ({"source": {"names": {"a": "cats"}}}, "source.names: that is another run"),
         ({"source": {"labels": "4"}}, "source.labels: that is another run"),
         ({"source": {"supervise": 0.1}}, "source.supervise: that is another run"),
@@ -48,6 +49,7 @@ def test_a_vae_cannot_get_a_critic_on_the_way() -> None:
         {"optimizer": {"generator_lr": 1e-5, "betas": [0.0, 0.9], "clip": 2.0}},
         {"objective": {"generator": {"cycle": 1.0}, "critic": {"hinge": 1.0}, "critic_steps": 2}},
         {"source": {"data": "moved", "data_root": "elsewhere"}},
+        {"data": {"workers": 2, "cache_mb": 10}},
     ],
 )
 def test_what_training_goes_by_may_change(changes: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domainxfer.errors import DomainxferError
+from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.training import run_folder
 from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run
 
@@ -37,6 +37,13 @@ def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "runs" / "demo-4").write_text("a file in the way")
     assert new_run(tmp_path / "runs", "demo").path.name == "demo-5"
     assert (tmp_path / "runs" / "demo-2" / "precious").exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "..", "", "a\\b", "/tmp/x"])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="without slashes"):
+        new_run(tmp_path / "runs", name)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_what_lies_where(tmp_path: Path) -> None:

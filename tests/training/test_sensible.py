@@ -49,6 +49,14 @@ def test_senseless_pairs(changes: dict[str, Any], reason: str) -> None:
         refuse_senseless(recipe(changes))
 
 
+def test_a_spectral_norm_beside_layers_bounds_nothing() -> None:
+    free = override(
+        recipe(load_preset("wgan-mlp")), {"optimizer": {"clip_weights": None}, "critic": {"norm": "spectral"}}
+    )
+    with pytest.raises(UsageError, match="nothing bounds the critic's slope"):
+        refuse_senseless(free)
+
+
 def test_energies_want_a_generator_of_energies() -> None:
     preset = load_preset("ebgan-28")
     preset["objective"]["generator"] = {"hinge": 1.0, "nonsaturating": 0}

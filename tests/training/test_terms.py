@@ -169,7 +169,8 @@ def test_only_what_couples_the_batch_says_so() -> None:
         (phase, name) for phase in ("critic", "generator") for name in ("simgan", "relativistic_average", "softmax")
     }
     alone = {("generator", "pulling_away"), ("generator", "mode_seeking"), ("critic", "paired_information")}
-    assert coupling == both | alone
+    few = {("critic", "label_known"), ("critic", "label_as_is")}
+    assert coupling == both | alone | few
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------------
