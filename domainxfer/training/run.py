@@ -167,7 +167,7 @@ class Run:
         """Train until the recipe's last step, until the time is up, or until the listener says stop.
 
         Args:
-            max_seconds: of this call; the step in progress is finished.
+            max_seconds: of this call, preparations included; the step in progress is finished, and one is done anyway.
 
         Raises:
             NotANumber: training diverged; the last good checkpoint is kept.
@@ -177,11 +177,11 @@ class Run:
         if self.processes.is_main and self.folder is not None:
             self.books = self._open_books(self.folder)
         stepping, per_step = self._batches(range(self.step, t.steps)), self.recipe.objective.batches_a_step
-        stopped = timed_out = False
+        stopped, first = False, self.step
         for step in range(self.step, t.steps):
             stopped = self.processes.any(self.listener.stop())
             timed_out = self.processes.any(max_seconds is not None and time.monotonic() - began > max_seconds)
-            if stopped or timed_out:
+            if stopped or (timed_out and step > first):  # a finished model has learned from one batch at least
                 break
             anew = self.recipe.objective.labels_from_neighbours
             if anew is not None and step == anew.at:

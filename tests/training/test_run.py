@@ -215,7 +215,7 @@ def test_when_the_time_is_up_the_run_is_finished(
 ) -> None:
     outcome = new_run(tiny_data()).train(max_seconds=0)
     assert outcome.finished
-    assert outcome.step < 5
+    assert outcome.step == 1, "a model of no steps would be taken for one that has learned"
     assert NetworkModel.load(folder.model).config.finished
 
 
