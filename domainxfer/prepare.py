@@ -68,11 +68,12 @@ def prepare(
         options: `RunOptions`.
     """
     card, file, root = card_meant(data, say), options.get("recipe_file"), options.get("data_root")
-    preset = options.get("preset")
-    base = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain=bool(preset))
+    named = options.get("preset")
+    preset = load_preset(named) if named else {}
+    base = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain="objective" in preset)
     said = base.source.model_dump(include=base.source.model_fields_set) if file else {}  # by the recipe
     if preset:
-        base = override(base, load_preset(preset))
+        base = override(base, preset)
     if tune is not None:
         base = override(base, _settings_for(tune))
     changes = options.get("changes") or {}
@@ -211,7 +212,7 @@ def _settings_for(model: NetworkModel) -> dict[str, Any]:
 def _recipe_of(card: Card | None, mode: str | None, *, plain: bool) -> Recipe:
     """The card's recipe, or that for any pictures, for translation or for content from noise.
 
-    A preset says itself how noise becomes pictures: it is laid over a ``plain`` recipe.
+    A preset that has losses of its own says itself how noise becomes pictures: it is laid over a ``plain`` recipe.
     """
     mode = mode or (card.mode if card else "translate")
     base = override(Recipe(), load_preset("generate") if mode == "generate" and not plain else {"mode": mode})

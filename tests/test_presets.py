@@ -53,6 +53,17 @@ def test_original_has_the_weights_of_the_write_up() -> None:
     assert (light["cycle"].weight, light["identity"].weight) == (3, 0.5)
 
 
+@pytest.mark.parametrize("preset", ["gpu-hour", "gpu-day"])
+def test_larger_networks_learn_from_noise_as_the_default_does(preset: str, mine: Path) -> None:
+    made = [
+        prepare(str(mine), print, mode="generate", preset=name, changes={"data": {"size": 64}})[0]
+        for name in (None, preset)
+    ]
+    assert made[0].objective == made[1].objective
+    assert made[1].critic.whole
+    assert made[1].generator.width == 128 > made[0].generator.width
+
+
 @pytest.mark.parametrize("card", ["horse2zebra", "emoji"])
 def test_original_is_the_same_network_whatever_the_card_has(card: str) -> None:
     recipe = override(override(Recipe(), load_card(card).recipe), load_preset("original"))
