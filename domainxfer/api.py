@@ -6,6 +6,7 @@ digits = domainxfer.load("runs/mnist-1").generate(16, seed=3)
 """
 
 import functools
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.processes import Processes
 from domainxfer.training.resumable import refuse_another_run
 from domainxfer.training.run import Run
-from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run
+from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run, refuse_name
 from domainxfer.training.self_test import check_conditioning
 from domainxfer.translate import TranslationOptions, translate_image, translate_images
 from domainxfer.weights import shipped_models
@@ -138,6 +139,8 @@ def train(
         DomainxferError: anything that the user can mend; nothing half-written is left.
     """
     listener, runs = listener or Listener(), Path(runs)
+    if name is not None:
+        refuse_name(name)
     old = _model_to_tune(options.get("init_from"), runs)
     recipe, pictures = prepare(data, listener.say, old, **options)
     processes = Processes(cpu=cpu)
@@ -147,7 +150,7 @@ def train(
     check_conditioning(run.stepper.generator)
     if not processes.is_main:
         return _trained(run, max_seconds)
-    run.folder = new_run(runs, name or recipe.card)
+    run.folder = new_run(runs, name or re.sub(r"[\\/]", "_", recipe.card) or "run")
     with run.folder.alone():
         listener.say(f"run {run.folder.path}")
         return _trained(run, max_seconds)
@@ -175,7 +178,9 @@ def resume(
         listener: who watches.
 
     Raises:
-        DomainxferError: no such run, no checkpoint, or its data is gone.
+        UsageError: a change that would make another run of it, or fewer steps than were done.
+        DomainxferError: no such run, no checkpoint, its data is gone or has other domains, or another process trains
+            it.
     """
     listener = listener or Listener()
     folder = _run_meant(Path(runs), name)
@@ -183,7 +188,7 @@ def resume(
     wished = override(old, changes or {})
     recipe = wished.resolved(old.critic.labels, labels_known=old.critic.patch_labels)
     refuse_left_out(changes or {}, wished, recipe)
-    refuse_another_run(old, recipe)
+    refuse_another_run(old, wished)
     pictures = open_pictures(recipe, offline, listener.say)
     processes = Processes(cpu=cpu)
     with folder.alone() if processes.is_main else nullcontext():
@@ -210,7 +215,9 @@ def discover(
     Raises:
         DomainxferError: anything that the user can mend.
     """
-    if not isinstance(labels, int) or labels < 2:
+    if not isinstance(labels, int):
+        raise UsageError(f"labels is {labels!r}; a whole number is needed, at least 2")
+    if labels < 2:
         raise UsageError(f"--labels {labels}: one label says nothing of a picture; ask for at least 2")
     card = card_meant(data, lambda text: None)
     preset = arguments.pop("preset", None) or (card.discover if card else "discover")

@@ -87,7 +87,9 @@ def train(
     )
     if resume:
         if names or mode or labels or recipe or preset or init_from or dry_run or name:
-            raise UsageError("--resume goes on with the run's own recipe; only --steps, --set and --max-time change it")
+            raise UsageError(
+                "--resume goes on with the run's own recipe; only --steps, --set, --max-time and --data-root change it"
+            )
         if data_root is not None:
             command.changes.setdefault("source", {})["data_root"] = str(data_root.absolute())
         raise typer.Exit(command.resume(run or data))

@@ -24,7 +24,7 @@ from PIL import Image
 from domainxfer.datasets.domain_data import SPLITS, DomainData, Pictures
 from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.errors import DomainxferError, UsageError
-from domainxfer.files import write_text
+from domainxfer.files import explain_os_error, write_text
 from domainxfer.generate import PictureMaker
 from domainxfer.latent import SWEEP_STEPS
 from domainxfer.metrics.clustering import ClusteringFigures, clustering_figures, confusion
@@ -103,6 +103,7 @@ def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int
 
     Raises:
         UsageError: the data is labelled: there is nothing to find.
+        DomainxferError: the run's folder cannot be written.
     """
     if data.labelled:
         raise UsageError(f"{data.name} comes with its labels; put them aside with --labels NUMBER")
@@ -111,13 +112,14 @@ def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int
         split: label_pictures(model, data, split) for split in SPLITS if len(data.split(split)[0])
     }
     listed = _csv(found, data.class_names)
+    kept = _set_aside(folder / "labels.csv", listed)
     discovered = Discovered(
         folder,
         {split: np.bincount(part.labels, minlength=count).tolist() for split, part in found.items()},
         {split: figures for split, part in found.items() if (figures := part.figures()) is not None},
         {split: confusion(part.labels, part.truth) for split, part in found.items() if part.truth is not None},
         data.class_names,
-        _set_aside(folder / "labels.csv", listed),
+        kept,
     )
     write_text(folder / "labels.csv", listed)
     write_text(folder / "figures.json", json.dumps(_plain(discovered), indent=2) + "\n")
@@ -136,10 +138,13 @@ def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int
 
 def _set_aside(table: Path, listed: str) -> Path | None:
     """Give a table that says something else a name of its own."""
-    if not table.exists() or table.read_bytes() == listed.encode("utf-8", "surrogateescape"):
-        return None
-    free = next(n for n in itertools.count(1) if not table.with_name(f"{table.stem}-{n}{table.suffix}").exists())
-    return table.rename(table.with_name(f"{table.stem}-{free}{table.suffix}"))
+    try:
+        if not table.exists() or table.read_bytes() == listed.encode("utf-8", "surrogateescape"):
+            return None
+        names = (table.with_name(f"{table.stem}-{n}{table.suffix}") for n in itertools.count(1))
+        return table.rename(next(name for name in names if not name.exists()))
+    except OSError as error:
+        raise explain_os_error(error, "keep", table) from error
 
 
 def _csv(found: dict[str, Labelled], class_names: tuple[str, ...]) -> str:

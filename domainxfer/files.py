@@ -73,18 +73,18 @@ def written_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` (UTF-8) to ``path``, whole or not at all; file names of other bytes come out as they are."""
     with written_whole(path) as part:
-        part.write_text(text, encoding="utf-8", errors="surrogateescape")
+        part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def require_writable(path: Path) -> None:
-    """Stop before work whose result could not be written to ``path``; makes its folder where that is missing.
+    """Stop before work whose result could not be written to ``path``, whose folder may still be missing.
 
     Raises:
         DomainxferError: no permission, a read-only disk, ...
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
         raise explain_os_error(error, "write", path) from error

@@ -64,8 +64,8 @@ Augmentation = Literal["colour", "shift", "cutout"]
 class CriticInput(Settings):
     """What is done to reals and fakes alike before the critic sees them."""
 
-    noise: NonNegativeFloat | Schedule = Field(
-        0.0, description="instance noise: deviation added to pictures in [-1, 1], or {step: number}"
+    noise: NonNegativeFloat | Annotated[dict[Annotated[int, Field(ge=0)], NonNegativeFloat], Field(min_length=1)] = (
+        Field(0.0, description="instance noise: deviation added to pictures in [-1, 1], or {step: number}")
     )
     augment: tuple[Augmentation, ...] = Field((), description="differentiable augmentation: colour, shift, cutout")
 

@@ -43,7 +43,7 @@ class RunOptions(TypedDict, total=False):
 SETTLED = {
     "mode": "say --mode translate or generate",
     "card": "it is the name of the data",
-    "source": "say the data itself, --data-root, --names or --labels",
+    "source": "say the data itself, --data-root, --names, --labels or --supervise",
     "generator.labels": "say --labels",
     "generator.content": "say --mode translate or generate",
     "generator.size": "say --size",
@@ -66,12 +66,17 @@ def prepare(
         say: told what is worth reading.
         tune: the model to begin with, whose picture size and network sizes the recipe then has.
         options: `RunOptions`.
+
+    Raises:
+        UsageError: a setting that would do nothing, an unknown preset, or one that is out of range.
+        DomainxferError: the pictures are not to be had.
     """
     card, file, root = card_meant(data, say), options.get("recipe_file"), options.get("data_root")
     named = options.get("preset")
     preset = load_preset(named) if named else {}
     base = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain="objective" in preset)
-    said = base.source.model_dump(include=base.source.model_fields_set) if file else {}  # by the recipe
+    said = base.source.model_dump(include=base.source.model_fields_set) if file else {}
+    mode_said = base.mode
     if preset:
         base = override(base, preset)
     if tune is not None:
@@ -79,12 +84,17 @@ def prepare(
     changes = options.get("changes") or {}
     _refuse_settled(changes)
     mode = options.get("mode") or base.mode
+    by_recipe = said if mode == mode_said else {}  # what its labels are says nothing of another kind of run
+    labels = options.get("labels") or by_recipe.get("labels") or ("known" if mode == "translate" else "none")
+    supervise = options.get("supervise")
+    if supervise is None and labels == by_recipe.get("labels"):
+        supervise = by_recipe.get("supervise")
     source = SourceSettings(
         data=data if card and data == card.name else absolute(data),
         data_root=str(Path(root).absolute()) if root else None,
         names=options.get("names") or (card.names if card else {}),
-        labels=options.get("labels") or said.get("labels") or ("known" if mode == "translate" else "none"),
-        supervise=options.get("supervise") or said.get("supervise") or 0.0,
+        labels=labels,
+        supervise=supervise or 0.0,
     )
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
     unsettled = override(base, {"generator": {"labels": 0}, "critic": {"labels": 0}})  # the data will say how many

@@ -54,7 +54,7 @@ class DataSettings(Settings):
         0.1,
         gt=0,
         lt=1,
-        description="part of train held out for every choice, at most 200 pictures of a domain",
+        description="part of train held out for every choice, at most 200 of a domain, where the data has none",
     )
     cache_mb: int = Field(2000, ge=0, description="decoded pictures are kept in memory up to this size")
     workers: int = Field(0, ge=0, description="loader processes; 0 prepares batches in a thread beside the step")

@@ -100,18 +100,21 @@ def test_resume_cannot_change_the_networks(trained, mine):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "says"),
     [
-        {"optimizer": {"kind": "rmsprop"}},
-        {"optimizer": {"info_lr": 1e-4}},
-        {"training": {"seed": 5}},
-        {"training": {"steps": 2}},
+        ({"optimizer": {"kind": "rmsprop"}}, "optimizer.kind"),
+        ({"optimizer": {"info_lr": 1e-4}}, "optimizer.info_lr"),
+        ({"training": {"seed": 5}}, "training.seed"),
+        ({"training": {"steps": 2}}, "has done 4 already"),
+        ({"critic": {"patch_labels": False}}, "cannot change critic"),
+        ({"generator": {"labels": 5}}, "cannot change generator"),
+        ({"data": {"size": 64}}, "cannot change data.size"),
     ],
 )
-def test_a_refused_change_leaves_the_run_as_it_was(trained, changes):
+def test_a_refused_change_leaves_the_run_as_it_was(trained, changes, says):
     """It can be resumed afterwards: the recipe in its folder is still its own."""
     before = (trained.run / "recipe.yaml").read_text()
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=says):
         domainxfer.resume(str(trained.run), changes=changes, cpu=True)
     assert (trained.run / "recipe.yaml").read_text() == before
     assert domainxfer.resume(str(trained.run), cpu=True).outcome.step == 4
@@ -219,6 +222,9 @@ def test_the_share_that_is_held_out_is_a_setting(mine):
     assert counts == [3, 15]
 
 
+PATCHES = {"critic": {"whole": False, "fields": [1, 2]}}
+
+
 def test_a_recipe_of_a_run_says_what_its_labels_are(mine, tmp_path):
     changes = {**OF_NOISE, "training": {**OF_NOISE["training"], "steps": 1}}
     for labels, count, known in (("known", 2, True), ("3", 3, False)):
@@ -229,6 +235,8 @@ def test_a_recipe_of_a_run_says_what_its_labels_are(mine, tmp_path):
         assert (again.generator.labels, again.critic.patch_labels, again.source.labels) == (count, known, labels)
     other, _ = prepare(str(mine), print, recipe_file=run / "recipe.yaml", labels="none")
     assert other.generator.labels == 0, "what is said counts more"
+    translated, _ = prepare(str(mine), print, recipe_file=run / "recipe.yaml", mode="translate", changes=PATCHES)
+    assert translated.source.labels == "known", "of another kind of run it says nothing"
 
 
 def test_three_domains_may_begin_with_a_model_of_two_in_batches_of_any_size(mine, trained, tmp_path):

@@ -49,7 +49,7 @@ def test_a_weight_is_a_finite_number_or_a_schedule_from_step_0_on(weight: Any) -
         Objective.model_validate({"generator": {"cycle": weight}})
 
 
-@pytest.mark.parametrize("noise", [{}, -0.1, math.nan, {0: math.nan}])
+@pytest.mark.parametrize("noise", [{}, -0.1, math.nan, {0: math.nan}, {0: 0.1, 9: -0.1}])
 def test_noise_without_a_deviation_is_refused(noise: Any) -> None:
     with pytest.raises(ValidationError):
         CriticInput(noise=noise)

@@ -36,8 +36,13 @@ class Augmentation:
         self.seed, self.size, self.crops_only = seed, size, not transforms
         steps = [albumentations.RandomCrop(size, size), *(_build(albumentations, t) for t in transforms)]
         self.pipeline = albumentations.Compose(steps)
-        for position in range(3):  # sizes may be drawn, too
-            self(np.zeros((size + 1, size + 1, 3), np.uint8), 0, position)
+        try:
+            for position in range(3):  # sizes may be drawn, too
+                self(np.zeros((size + 1, size + 1, 3), np.uint8), 0, position)
+        except UsageError:
+            raise
+        except Exception as error:  # what a transform wants beside a picture, it says in its own way
+            raise UsageError(f"data.augment: {_reason(error)}") from error
 
     def __call__(self, picture: np.ndarray, step: int, position: int) -> np.ndarray:
         """Augment one picture.
@@ -49,6 +54,9 @@ class Augmentation:
 
         Returns:
             (size, size, 3) uint8.
+
+        Raises:
+            UsageError: the transforms made something else of it.
         """
         if self.crops_only and picture.shape[:2] == (self.size, self.size):
             return picture  # there is nothing to draw, and digits go by in thousands
@@ -80,5 +88,5 @@ def _build(albumentations: Any, transform: Transform) -> Any:
 
 def _reason(error: Exception) -> str:
     """In one line. Albumentations hands pydantic's text on: argument and reason stand in its second and third line."""
-    first, *more = str(error).splitlines()
+    first, *more = str(error).splitlines() or [type(error).__name__]
     return f"{more[0].strip()}: {more[1].strip().split(' [')[0]}" if "validation error" in first and more[1:] else first

@@ -77,7 +77,7 @@ class Books:
         samples.save_picture(self._samples.draw(self.model()), self.folder.samples / f"step_{step:06d}.png")
 
     def measure(self, step: int, split: str = "validation") -> Figures:
-        """Measure the model on held-out pictures; empty where there are too few of them."""
+        """Measure the model on held-out pictures, note it and tell the listener; empty where these are too few."""
         held_out = self.validation if split == "validation" else self._judging(split)
         model = self.model()
         directions, truth = held_out.distances(model), held_out.against_truth(model)

@@ -23,13 +23,13 @@ class Estimate:
     critic_parameters: int
     steps: int
     seconds: float
-    """Of all steps, without figures and samples."""
+    """Of all steps, without figures, samples and `labels_from_neighbours`."""
     memory_mb: float
     """Peak of the process, or of the GPU where there is one."""
     device: str
     precision: str
     parts: dict[str, float]
-    """Of the loss, by name, as it is at the start."""
+    """Of the loss, by name, in the steps that were tried."""
 
     @property
     def hours(self) -> float:

@@ -64,7 +64,7 @@ def _places_of_labels(network: nn.Module) -> Callable[[str], Places | None]:
         if isinstance(network, LayeredGenerator):
             axis = network.label_inputs.get(key)
             return None if axis is None else (axis, network.config.noise_size)
-        return (0, 0) if ROWS_OF_LABELS.match(key) else None
+        return (0, 0) if ROWS_OF_LABELS.match(key) and not key.endswith("._v") else None  # of inputs: spectral norm's
 
     return places
 

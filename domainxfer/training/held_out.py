@@ -56,7 +56,7 @@ class Direction:
 
 
 def rank(directions: Sequence[Direction]) -> float:
-    """What the best model is chosen by, lower is better: what is left of do-nothing's distance, or the distance."""
+    """What the best model is chosen by, lower is better: what is left of do-nothing's distance, else the distance."""
     distances, ceilings = [d.distance for d in directions], [d.ceiling or 0.0 for d in directions]
     left = share_left(distances, ceilings)
     return sum(distances) / len(distances) if left is None else left

@@ -1,10 +1,13 @@
-"""What a run that goes on may not change, each refused with the reason before anything is read or written."""
+"""What the recipe of a run that goes on may not change, each refused with the reason before anything is written.
+
+What its checkpoint forbids (fewer steps, other domains) is in `Run.resume`.
+"""
 
 from collections.abc import Iterator
 
 from domainxfer.errors import UsageError
 from domainxfer.recipe import Recipe
-from domainxfer.training.terms import asks_critic
+from domainxfer.training.terms import asks_critic, fakes_teach_labels
 
 ANOTHER_RUN = "that is another run; start one with --init-from"
 HOW_PICTURES_COME = ("workers", "cache_mb")
@@ -46,5 +49,7 @@ def _changes(old: Recipe, new: Recipe) -> Iterator[tuple[str, str]]:
         yield "optimizer.kind", "what one kind remembers means nothing to another"
     if (old.optimizer.info_lr is None) != (new.optimizer.info_lr is None):
         yield "whether optimizer.info_lr is set", "there would be an optimizer more or less than was saved"
+    elif new.optimizer.info_lr is not None and fakes_teach_labels(old) != fakes_teach_labels(new):
+        yield "what the label head learns from", "its optimizer was saved for other weights"
     if asks_critic(old) != asks_critic(new):
         yield "whether there is a critic", f"it was {'' if asks_critic(old) else 'not '}trained so far; {ANOTHER_RUN}"

@@ -137,14 +137,14 @@ class Run:
             )
         if extra.get("counts", self.data.counts()) != self.data.counts():
             self.listener.say(
-                "the data has more or fewer pictures than when this run began: it goes on with those that are there, "
-                "and a few that are held out now may have been trained on"
+                "the data has more or fewer pictures than at this run's last checkpoint: it goes on with those "
+                "that are there, and a few that are held out now may have been trained on"
             )
 
     def _take_back(self, extra: dict[str, Any]) -> None:
         """What `_checkpoint` wrote beside networks and optimizers; older versions wrote less."""
         device = self.processes.device
-        self.seconds, self.best = float(extra["seconds"]), extra["best"]
+        self.seconds, self.best = float(extra["seconds"]), extra.get("best_rank")
         self.watch = Watch(**extra.get("watch", {}))
         self.sums.update({name: list(values.to(device)) for name, values in extra.get("sums", {}).items()})
         read = extra.get("labels_read")
@@ -231,7 +231,8 @@ class Run:
                 f"--set data.batch={count * max(1, batch // count)}"
             )
         places = places_of_critic(self.recipe) or []
-        if self.recipe.critic.label_norm == "batch" and (len(places) or batch) == count:
+        normalises = self.recipe.critic.label_norm == "batch" and not self.recipe.critic.layers
+        if normalises and (len(places) or batch) == count:
             raise DomainxferError(
                 "critic.label_norm: batch normalises over the pictures that a process has, and one is none to compare "
                 "with; take a larger objective.critic_batch or data.batch"
@@ -326,7 +327,7 @@ class Run:
             raise NotANumber(f"a weight of the generator is no longer finite at step {self.step}")
         extra = {
             "seconds": self.seconds + self._pace.total,
-            "best": self.best,
+            "best_rank": self.best,
             "watch": asdict(self.watch),
             "sums": {name: torch.stack(values) for name, values in self.sums.items()},
             "labels_read": self.labels_read,
@@ -348,7 +349,7 @@ class Run:
                 watch = copy.deepcopy(self.watch)
                 directions, truth = self._figure()
                 self.watch = watch  # that figure is of the end, where a run with more steps has none
-                self._checkpoint(finished=True)  # the model may be the best so far
+                self._checkpoint(finished=True)  # again: it holds what is the best, which that figure may have changed
             if all(len(pictures) for pictures in self.data.test):
                 directions, truth = self.books.measure(self.step, "test")
         self.processes.wait()

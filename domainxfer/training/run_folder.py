@@ -85,6 +85,16 @@ class RunFolder:
             ) from error
 
 
+def refuse_name(name: str) -> None:
+    """Check the name of a run to be.
+
+    Raises:
+        UsageError: it would lead out of the folder of the runs, or into one of them.
+    """
+    if not name.strip(".") or Path(name).name != name or "\\" in name:
+        raise UsageError(f"--name {name!r}: a run's name is that of a folder among the runs, without slashes")
+
+
 def new_run(runs: Path, name: str) -> RunFolder:
     """Make ``runs/NAME-1`` (or -2, -3, ...: the first that is free) and point ``runs/latest`` to it.
 
@@ -92,8 +102,7 @@ def new_run(runs: Path, name: str) -> RunFolder:
         UsageError: the name is none of a folder in ``runs``.
         DomainxferError: the folder cannot be made.
     """
-    if not name.strip(".") or Path(name).name != name or "\\" in name:
-        raise UsageError(f"--name {name!r}: a run's name is that of a folder in {runs}, without slashes")
+    refuse_name(name)
     number = 1
     while True:
         folder = runs / f"{name}-{number}"

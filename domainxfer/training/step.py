@@ -24,7 +24,7 @@ from domainxfer.models.networks import AnyCritic, AnyGenerator, NoCritic
 from domainxfer.recipe import OptimizerSettings, Recipe
 from domainxfer.training.passes import Pass, Scope
 from domainxfer.training.processes import Processes
-from domainxfer.training.terms import OF_REALS, OF_THE_ENCODER, Phase, Term, build_terms
+from domainxfer.training.terms import OF_REALS, OF_THE_ENCODER, Phase, Term, build_terms, fakes_teach_labels
 
 
 class Stepper:
@@ -53,11 +53,7 @@ class Stepper:
         if not isinstance(critic, NoCritic):
             self.optimizers["critic"] = _optimizer(critic.parameters(), settings.critic_lr, settings)
         self.full_rates = {"generator": settings.generator_lr, "critic": settings.critic_lr}
-        # A young generator's "zebra" is still a horse: taught from it, the label head unlearns what the reals taught it
-        # (its loss on reals stays at chance). Where labels are unknown, fakes may be all there is to learn them from.
-        known = recipe.critic.patch_labels
-        found_without_fakes = known or any(term.name == "paired_information" for term in self.terms["critic"])
-        self.fakes_teach_labels = not found_without_fakes or recipe.objective.label_head_learns == "reals and fakes"
+        self.fakes_teach_labels = fakes_teach_labels(recipe)
         self.info_apart = settings.info_lr is not None and bool(self.terms["info"])
         if settings.info_lr is not None:
             players = [*generator.parameters(), *critic.info_parameters(label=self.fakes_teach_labels)]

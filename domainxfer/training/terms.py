@@ -121,8 +121,8 @@ def build_terms(objective: Objective) -> dict[Phase, list[Term]]:
     """The terms of a recipe, checked, those of weight 0 left out.
 
     Raises:
-        UsageError: an unknown term, an option that a term does not have, a need that no pass fills, or a lazy term that
-            must not be.
+        UsageError: an unknown term, an option that a term does not have or of another kind or range, a need that no
+            pass fills, or a lazy term that must not be.
     """
     chosen: dict[Phase, dict[str, TermSettings]] = {
         "critic": objective.critic,
@@ -141,6 +141,17 @@ def asks_critic(recipe: Recipe) -> bool:
     """
     needs = [term.needs for terms in build_terms(recipe.objective).values() for term in terms]
     return recipe.generator.code_size > 0 or any(OF_THE_CRITIC & asked for asked in needs)
+
+
+def fakes_teach_labels(recipe: Recipe) -> bool:
+    """Whether the critic's label head learns from fakes, too.
+
+    A young generator's "zebra" is still a horse: taught from it, the label head unlearns what the reals taught it (its
+    loss on reals stays at chance). Where labels are unknown, fakes may be all there is to learn them from.
+    """
+    looks = any(term.name == "paired_information" for term in build_terms(recipe.objective)["critic"])
+    found_without_fakes = recipe.critic.patch_labels or looks
+    return not found_without_fakes or recipe.objective.label_head_learns == "reals and fakes"
 
 
 def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
