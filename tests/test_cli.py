@@ -116,6 +116,15 @@ def test_resume_without_runs(run):
     assert "domainxfer train DATA" in one_line(err)
 
 
+def test_resume_hears_where_the_pictures_lie_now(run, monkeypatch, tmp_path):
+    from domainxfer.cli_train import TrainCommand
+
+    seen = []
+    monkeypatch.setattr(TrainCommand, "resume", lambda self, name: seen.append((name, self.changes)) or 0)
+    assert run("train", "demo", "--resume", "--data-root", "moved", "--steps", "9")[0] == 0
+    assert seen == [("demo", {"source": {"data_root": str(tmp_path / "moved")}, "training": {"steps": 9}})]
+
+
 def test_resume_refuses_what_would_be_another_run(run):
     code, _, err = run("train", "--resume", "--mode", "generate")
     assert code == 2

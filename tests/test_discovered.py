@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from domainxfer.api import discover, load, name_discovered, train
@@ -110,6 +111,17 @@ def test_a_table_that_was_mended_is_kept(hues: Path, tmp_path: Path) -> None:
     assert table.read_text() == written
     table.write_text("mine\n")
     assert name_discovered(done.run).kept == found.folder / "labels-2.csv"
+
+
+def test_a_label_that_lost_its_pictures_has_no_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data = tiny_model(), some_pictures()
+    write_discovered(model, data, tmp_path)
+    (tmp_path / "discovered" / "label_02.png").touch()
+    zeros = torch.nn.functional.one_hot(torch.zeros(30, dtype=torch.int64), 3).float()
+    monkeypatch.setattr(NetworkModel, "classify", lambda self, pictures: zeros[: len(pictures)])
+    found = write_discovered(model, data, tmp_path)
+    assert found.counts["train"][1:] == [0, 0]
+    assert sorted(path.name for path in found.folder.glob("label_*.png")) == ["label_00.png"]
 
 
 def test_names_that_are_no_utf_8_are_listed_as_they_are(hues: Path, tmp_path: Path) -> None:
