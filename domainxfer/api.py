@@ -18,9 +18,10 @@ from PIL import Image
 from domainxfer.discovered import Discovered, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
+from domainxfer.files import lasting
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
-from domainxfer.prepare import RunOptions, absolute, card_meant, open_pictures, prepare, refuse_left_out
+from domainxfer.prepare import RunOptions, card_meant, open_pictures, prepare
 from domainxfer.recipe import override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
@@ -185,10 +186,10 @@ def resume(
     listener = listener or Listener()
     folder = _run_meant(Path(runs), name)
     old = read_recipe(folder.recipe)
-    wished = override(old, changes or {})
-    recipe = wished.resolved(old.critic.labels, labels_known=old.critic.patch_labels)
-    refuse_left_out(changes or {}, wished, recipe)
+    wished, labels, known = override(old, changes or {}), old.critic.labels, old.critic.patch_labels
     refuse_another_run(old, wished)
+    wished.refuse_in_vain(changes or {}, labels, known)
+    recipe = wished.resolved(labels, labels_known=known)
     pictures = open_pictures(recipe, offline, listener.say)
     processes = Processes(cpu=cpu)
     with folder.alone() if processes.is_main else nullcontext():
@@ -277,7 +278,7 @@ def _run_meant(runs: Path, name: str | None) -> RunFolder:
 def _is_of(run: RunFolder, name: str) -> bool:
     with suppress(DomainxferError):
         recipe = read_recipe(run.recipe)
-        return name == recipe.card or absolute(name) == recipe.source.data
+        return name == recipe.card or lasting(name) == recipe.source.data
     return False  # what cannot be read is not meant
 
 

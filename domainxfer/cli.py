@@ -60,9 +60,7 @@ def train(
     init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     cpu: Cpu = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Build everything, do a few steps, estimate, stop.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build all, do a few steps, estimate, stop.")] = False,
     offline: Offline = False,
 ) -> None:
     """Learn to move pictures between the domains of DATA. Try: domainxfer train demo"""
@@ -88,7 +86,7 @@ def train(
     if resume:
         if names or mode or labels or recipe or preset or init_from or dry_run or name:
             raise UsageError(
-                "--resume goes on with the run's own recipe; only --steps, --set, --max-time and --data-root change it"
+                "--resume keeps the run's recipe; only --steps, --set, --max-time and --data-root change it"
             )
         if data_root is not None:
             command.changes.setdefault("source", {})["data_root"] = str(data_root.absolute())

@@ -33,6 +33,12 @@ def at_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def lasting(data: str) -> str:
+    """A file or folder of the user's, wherever he stands; what is none stays a name."""
+    place = at_home(data)
+    return str(place.resolve()) if place.exists() else data
+
+
 class ExistsError(DomainxferError):
     """There is a file already, and it may not be replaced."""
 

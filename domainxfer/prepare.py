@@ -9,7 +9,7 @@ from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData, with_few_labels
 from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import PictureError, UsageError
-from domainxfer.files import at_home
+from domainxfer.files import at_home, lasting
 from domainxfer.models.model import NetworkModel
 from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
@@ -71,12 +71,9 @@ def prepare(
         UsageError: a setting that would do nothing, an unknown preset, or one that is out of range.
         DomainxferError: the pictures are not to be had.
     """
-    card, file, root = card_meant(data, say), options.get("recipe_file"), options.get("data_root")
-    named = options.get("preset")
+    card, file, named = card_meant(data, say), options.get("recipe_file"), options.get("preset")
     preset = load_preset(named) if named else {}
-    base = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain="objective" in preset)
-    said = base.source.model_dump(include=base.source.model_fields_set) if file else {}
-    mode_said = base.mode
+    base = first = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain="objective" in preset)
     if preset:
         base = override(base, preset)
     if tune is not None:
@@ -84,18 +81,9 @@ def prepare(
     changes = options.get("changes") or {}
     _refuse_settled(changes)
     mode = options.get("mode") or base.mode
-    by_recipe = said if mode == mode_said else {}  # what its labels are says nothing of another kind of run
-    labels = options.get("labels") or by_recipe.get("labels") or ("known" if mode == "translate" else "none")
-    supervise = options.get("supervise")
-    if supervise is None and labels == by_recipe.get("labels"):
-        supervise = by_recipe.get("supervise")
-    source = SourceSettings(
-        data=data if card and data == card.name else absolute(data),
-        data_root=str(Path(root).absolute()) if root else None,
-        names=options.get("names") or (card.names if card else {}),
-        labels=labels,
-        supervise=supervise or 0.0,
-    )
+    # What a file says of labels says nothing of another kind of run.
+    said = first.source if file and first.mode == mode else SourceSettings()
+    source = _source_of(data, card, mode, said, options)
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
     unsettled = override(base, {"generator": {"labels": 0}, "critic": {"labels": 0}})  # the data will say how many
     recipe = override(override(unsettled, changes), fixed)
@@ -104,31 +92,24 @@ def prepare(
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
     if count and not known:
         _check_discovery(count, pictures, recipe.data.size, say)
-    resolved = recipe.resolved(count, labels_known=known)
-    refuse_left_out(changes, recipe, resolved)
-    return resolved, pictures
+    recipe.refuse_in_vain(changes, count, known)
+    return recipe.resolved(count, labels_known=known), pictures
 
 
-def refuse_left_out(changes: dict[str, Any], wished: Recipe, resolved: Recipe) -> None:
-    """Check that no term was asked for in vain.
-
-    Args:
-        changes: what the user said, nested.
-        wished: with the changes.
-        resolved: what is left of it.
-
-    Raises:
-        UsageError: a term that was named cannot apply in this run.
-    """
-    for phase, terms in changes.get("objective", {}).items():
-        for name in terms if phase in ("critic", "generator", "info") and isinstance(terms, dict) else ():
-            left = getattr(resolved.objective, phase)
-            if name not in left and getattr(wished.objective, phase)[name].weight:
-                raise UsageError(
-                    f"objective.{phase}.{name} cannot apply in this run: cycle and identity are for pictures that are "
-                    "translated, losses of a label or a code need one (--labels, generator.code_size), and what is "
-                    "known of labels to be found comes from --supervise or objective.labels_from_neighbours"
-                )
+def _source_of(data: str, card: Card | None, mode: str, said: SourceSettings, options: RunOptions) -> SourceSettings:
+    """Where the pictures come from: the options, then what the recipe's file said, then what the mode takes."""
+    root, by_file = options.get("data_root"), said.labels if "labels" in said.model_fields_set else None
+    labels = options.get("labels") or by_file or ("known" if mode == "translate" else "none")
+    supervise = options.get("supervise")
+    if supervise is None and labels == by_file:
+        supervise = said.supervise
+    return SourceSettings(
+        data=data if card and data == card.name else lasting(data),
+        data_root=str(Path(root).absolute()) if root else None,
+        names=options.get("names") or (card.names if card else {}),
+        labels=labels,
+        supervise=supervise or 0.0,
+    )
 
 
 def _refuse_settled(changes: dict[str, Any]) -> None:
@@ -229,9 +210,3 @@ def _recipe_of(card: Card | None, mode: str | None, *, plain: bool) -> Recipe:
     if card is None:
         return base
     return override(override(base, {"card": card.name, "data": {"size": card.size}}), card.recipe)
-
-
-def absolute(data: str) -> str:
-    """A folder of the user's wherever he stands; a name under a data root stays a name."""
-    place = at_home(data)
-    return str(place.resolve()) if place.exists() else data

@@ -80,6 +80,7 @@ class DataSettings(Settings):
 
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
+Phase = Literal["critic", "generator", "info"]
 
 
 class OptimizerSettings(Settings):
@@ -170,25 +171,43 @@ class Recipe(Settings):
                 )
         return self
 
+    def cannot_have(self, labels: int, labels_known: bool) -> dict[tuple[Phase, str], str]:
+        """Terms that cannot apply with so many labels, known or to be found: (phase, name) -> why."""
+        picture, code = self.mode == "translate", self.generator.code_size
+        some_known = self.source.supervise or self.objective.labels_from_neighbours is not None
+        no_source = "only pictures that are translated have a way back"
+        none_known = "of no picture the label is known; see --supervise and objective.labels_from_neighbours"
+        applies: dict[tuple[Phase, str], tuple[object, str]] = {
+            ("critic", "label_real"): (labels and labels_known, "no label is known; see --labels"),
+            ("critic", "label_known"): (some_known, none_known),
+            ("critic", "label_as_is"): (some_known, none_known),
+            ("info", "label_fake"): (labels, "there are no labels; see --labels"),
+            ("info", "code"): (code, "there is no code; set generator.code_size"),
+            ("generator", "cycle"): (picture, no_source),
+            ("generator", "identity"): (picture, no_source),
+        }
+        return {term: why for term, (can, why) in applies.items() if not can}
+
+    def refuse_in_vain(self, changes: dict[str, Any], labels: int, labels_known: bool) -> None:
+        """Check that ``changes``, which this recipe has, name no term that is left out when it is resolved.
+
+        Raises:
+            UsageError: they do, at a weight other than 0.
+        """
+        for (phase, name), why in self.cannot_have(labels, labels_known).items():
+            asked = changes.get("objective", {}).get(phase) or {}
+            if name in asked and getattr(self.objective, phase)[name].weight:
+                raise UsageError(f"objective.{phase}.{name} cannot apply in this run: {why}")
+
     def resolved(self, labels: int, labels_known: bool = True) -> "Recipe":
         """The recipe with what follows from the data filled in: label counts, sizes, kind of content.
 
-        Terms that cannot apply (cycle without a picture, label losses without labels) are left out.
+        Terms that cannot apply (`cannot_have`) are left out.
         """
         picture = self.mode == "translate"
         settings = self.model_dump(mode="python")
-        some_known = self.source.supervise or self.objective.labels_from_neighbours is not None
-        for phase, name, applies in (
-            ("critic", "label_real", labels and labels_known),
-            ("critic", "label_known", some_known),
-            ("critic", "label_as_is", some_known),
-            ("info", "label_fake", labels),
-            ("info", "code", self.generator.code_size),
-            ("generator", "cycle", picture),
-            ("generator", "identity", picture),
-        ):
-            if not applies:
-                settings["objective"][phase].pop(name, None)
+        for phase, name in self.cannot_have(labels, labels_known):
+            settings["objective"][phase].pop(name, None)
         return _validated(
             merged(
                 settings,

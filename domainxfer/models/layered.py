@@ -29,7 +29,7 @@ READS_THE_LABEL = {
     "up": {"layers.0.weight": 0},
     "heads": {"heads.weight": 2, "heads.weight_sigma": 2},
 }
-"""By the kind of what the noise enters by: the weights that read the label beside it, and their axis of inputs."""
+"""By the kind of what the noise enters by: the weights that read the label behind it, and their axis of inputs."""
 LOG_VARIANCE = 10.0  # largest |log variance| of a latent: deviations from .007 to 148
 
 
@@ -73,7 +73,7 @@ class LayeredGenerator(nn.Module):
         self.heads = NoisyHeads(c.heads, inputs, c.layers[0].out, c.noise_kind) if c.heads else None
         self.layers = layers[2:] if c.heads else layers  # heads take the place of the flattening and the linear map
         kind = "heads" if c.heads else c.layers[0].kind
-        self.label_inputs = dict(READS_THE_LABEL[kind]) if c.labels else {}
+        self.label_inputs = {weight: (axis, c.noise_size) for weight, axis in READS_THE_LABEL[kind].items()}
         self.bounded_by = c.layers[-1].act
         self.encoder = Encoder(c) if c.encoder else None
 

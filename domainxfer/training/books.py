@@ -28,7 +28,7 @@ Figures = tuple[list[Direction], dict[tuple[str, str], TruthFigure]]
 class Books:
     """The open books of a run; only the main process has any.
 
-    What they hold of steps beyond the first is cut off: a resumed run reaches them anew.
+    What the files hold beyond the steps done is cut off: a resumed run reaches it anew.
 
     Args:
         folder: of the run.

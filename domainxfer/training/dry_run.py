@@ -38,7 +38,7 @@ class Estimate:
 
 
 @dataclass
-class Kind:
+class _Kind:
     """Steps in which the same terms are at work."""
 
     step: int
@@ -72,12 +72,12 @@ def estimate(run: Run) -> Estimate:
     )
 
 
-def _kinds(run: Run) -> list[Kind]:
+def _kinds(run: Run) -> list[_Kind]:
     terms = [(phase, term) for phase, several in run.stepper.terms.items() for term in several]
-    kinds: dict[frozenset[tuple[str, str]], Kind] = {}
+    kinds: dict[frozenset[tuple[str, str]], _Kind] = {}
     for step in range(run.recipe.training.steps):
         at_work = frozenset((phase, term.name) for phase, term in terms if term.weight_at(step))
-        kind = kinds.setdefault(at_work, Kind(step))
+        kind = kinds.setdefault(at_work, _Kind(step))
         kind.step = step
         kind.work += _work(run, step)
     return list(kinds.values())

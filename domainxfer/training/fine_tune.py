@@ -7,7 +7,7 @@ with the mean of the known ones and its own fresh row added, so that no two new 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,10 +43,12 @@ def take_over(
         DomainxferError: nothing fits.
     """
     known, fresh = {key.removeprefix(FIRST_CRITIC): value for key, value in old.state_dict().items()}, []
-    filled, labels_at = dict(network.state_dict()), _places_of_labels(network)
+    filled = dict(network.state_dict())
     for key, value in network.state_dict().items():
         before = known.get(key.removeprefix(FIRST_CRITIC))
-        fitting = None if before is None else _fitting(value, before, labels_at(key), domains, old_domains)
+        fitting = (
+            None if before is None else _fitting(value, before, _places_of_labels(network, key), domains, old_domains)
+        )
         if fitting is None:
             fresh.append(key)
         else:
@@ -57,16 +59,11 @@ def take_over(
     return fresh
 
 
-def _places_of_labels(network: nn.Module) -> Callable[[str], Places | None]:
-    """Where a network's tensors, by name, have something for each label."""
-
-    def places(key: str) -> Places | None:
-        if isinstance(network, LayeredGenerator):
-            axis = network.label_inputs.get(key)
-            return None if axis is None else (axis, network.config.noise_size)
-        return (0, 0) if ROWS_OF_LABELS.match(key) and not key.endswith("._v") else None  # of inputs: spectral norm's
-
-    return places
+def _places_of_labels(network: nn.Module, key: str) -> Places | None:
+    """Where one of a network's tensors has something for each label."""
+    if isinstance(network, LayeredGenerator):
+        return network.label_inputs.get(key)
+    return (0, 0) if ROWS_OF_LABELS.match(key) and not key.endswith("._v") else None  # of inputs: spectral norm's
 
 
 def _fitting(
