@@ -18,7 +18,7 @@ from PIL import Image
 from domainxfer.discovered import Discovered, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
-from domainxfer.files import lasting
+from domainxfer.files import at_home, lasting, refuse_lost
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
 from domainxfer.prepare import RunOptions, card_meant, open_pictures, prepare
@@ -93,7 +93,7 @@ def load(path: Path | str) -> Model:
     Raises:
         DomainxferError: no model there, damaged, or written by a newer version.
     """
-    folder = followed(Path(path))
+    folder = followed(at_home(path))
     return Model.load(folder if folder.exists() else shipped_models().get(str(path), folder))
 
 
@@ -139,7 +139,7 @@ def train(
     Raises:
         DomainxferError: anything that the user can mend; nothing half-written is left.
     """
-    listener, runs = listener or Listener(), Path(runs)
+    listener, runs = listener or Listener(), at_home(runs)
     if name is not None:
         refuse_name(name)
     old = _model_to_tune(options.get("init_from"), runs)
@@ -184,12 +184,14 @@ def resume(
             it.
     """
     listener = listener or Listener()
-    folder = _run_meant(Path(runs), name)
+    folder = _run_meant(at_home(runs), name)
     old = read_recipe(folder.recipe)
     wished, labels, known = override(old, changes or {}), old.critic.labels, old.critic.patch_labels
+    wished = override(wished, {"source": {"data": lasting(wished.source.data)}})
     refuse_another_run(old, wished)
     wished.refuse_in_vain(changes or {}, labels, known)
     recipe = wished.resolved(labels, labels_known=known)
+    refuse_lost(recipe.source.data, "add --set source.data=FOLDER")
     pictures = open_pictures(recipe, offline, listener.say)
     processes = Processes(cpu=cpu)
     with folder.alone() if processes.is_main else nullcontext():
@@ -236,6 +238,7 @@ def name_discovered(run: Path | str, *, offline: bool = False) -> Discovered:
     """
     folder = find_run(Path(run).parent, str(run))
     recipe = read_recipe(folder.recipe)
+    refuse_lost(recipe.source.data, "move them back")
     return write_discovered(load(folder.path), open_pictures(recipe, offline, lambda text: None), folder.path)
 
 
@@ -257,7 +260,7 @@ def dry_run(
 ) -> Estimate:
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
-    recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), Path(runs)), **options)
+    recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), at_home(runs)), **options)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
 
@@ -312,17 +315,27 @@ def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> 
         path = named_model(model, runs)
         return path, _loaded(path)
     known: set[str] = set()
+    stopped: list[str] = []
     for path in [*(run.path for run in reversed(all_runs(runs))), *shipped_models().values()]:
         try:
             found = _loaded(path)
         except DomainxferError:
             continue  # a run that has no model yet
-        if not found.config.finished or found.config.generator.content != "picture":
+        if found.config.generator.content != "picture":
             continue
-        if to in (None, "all") or to in found.domains:
+        wanted = to in (None, "all") or to in found.domains
+        if not found.config.finished:
+            stopped += [path.name] if wanted else []
+        elif wanted:
             return path, found
-        known.update(found.domains)
+        else:
+            known.update(found.domains)
+    mend = (
+        f"{stopped[0]} does, but its training has not ended: --model {stopped[0]}"
+        if stopped
+        else "Train one (domainxfer train DATA) or name it with --model"
+    )
     raise DomainxferError(
         f"no model that makes {to!r}; finished runs in {runs} and the models that ship with domainxfer know "
-        f"{', '.join(sorted(known)) or 'no domain'}. Train one (domainxfer train DATA) or name it with --model"
+        f"{', '.join(sorted(known)) or 'no domain'}. {mend}"
     )

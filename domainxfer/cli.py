@@ -148,7 +148,7 @@ def translate(
     paths: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, or - for standard input.")],
     to: Annotated[str, typer.Option(help="Domain to translate to, or all for a contact sheet.")],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Model or run. [default: latest run that knows it]")
+        str | None, typer.Option("--model", "-m", help="Model or run. [default: latest finished run that knows it]")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File or folder; - for standard output.")
@@ -379,12 +379,19 @@ def _numbers(text: str | None) -> list[float] | None:
         raise UsageError(f"--code {text}: write numbers separated by commas, e.g. 0.5,-1") from None
 
 
+def _at_home(argument: str) -> str:
+    """``~`` at the beginning of a path, which no shell replaces in quotes, and some not in --runs=~/mine."""
+    option, equals, path = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return option + equals + os.path.expanduser(path)
+
+
 def main() -> None:
     """Run the command line; errors are one line on standard error, with the exit code they ask for."""
+    debug = "--debug" in sys.argv  # of every command, so it may stand before its name and behind
     try:
-        app()
+        app([_at_home(argument) for argument in sys.argv[1:] if argument != "--debug"])
     except DomainxferError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         print(f"domainxfer: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -395,7 +402,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
         sys.exit(1)
     except OSError as error:  # a path that is too long, a disk that was pulled out, ...
-        if "--debug" in sys.argv:
+        if debug:
             raise
         print(f"domainxfer: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         sys.exit(1)

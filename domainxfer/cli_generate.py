@@ -84,6 +84,8 @@ class Wish:
             raise UsageError(f"--steps {self.steps}: both ends are steps; take at least 2")
         if self.count is not None and output is None:
             raise UsageError(f"--count {self.count}: name a folder for the pictures with -o")
+        if self.count is not None and output is not None and format_of(output.suffix) and not output.is_dir():
+            raise UsageError(f"-o {output}: --count {self.count} fills a folder with pictures; name one")
         if self.count is None and output is not None and not output.is_dir():
             self._check_suffix(output)
 

@@ -38,7 +38,7 @@ def show_runs(runs: Path) -> int:
             escape(run.path.name),
             escape(recipe.card),
             str(recipe.data.size),
-            rows[-1]["step"] if rows else "0",
+            str(max(run.step, int(rows[-1]["step"]) if rows else 0)),  # Ctrl-C saves between two rows
             str(recipe.training.steps),
             f"{float(rows[-1]['seconds']) / 3600:.1f}" if rows else "",
             _how_good(last),

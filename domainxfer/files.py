@@ -12,12 +12,14 @@ from domainxfer.errors import DomainxferError
 
 def explain_os_error(error: OSError, doing: str, path: Path) -> DomainxferError:
     """The one line for a full disk, a missing permission and the like, while ``doing`` something to ``path``."""
+    mend = "make it readable" if doing.startswith("read") else "choose a folder that you may write to"
+    denied = f"permission denied; {mend}"
     hints = {
         errno.ENOSPC: "the disk is full; free some space or choose another place with -o, --runs or --data-root",
         errno.EFBIG: "the file would be larger than this system allows (ulimit -f)",
         errno.EDQUOT: "your disk quota is used up; free some space or choose another place",
-        errno.EACCES: "permission denied; choose a folder that you may write to",
-        errno.EPERM: "permission denied; choose a folder that you may write to",
+        errno.EACCES: denied,
+        errno.EPERM: denied,
         errno.EROFS: "that file system is read-only; choose another folder",
         errno.ENOENT: "there is no such file or folder",
         errno.ENOTDIR: "a part of that path is a file, not a folder",
@@ -34,9 +36,19 @@ def at_home(path: str | Path) -> Path:
 
 
 def lasting(data: str) -> str:
-    """A file or folder of the user's, wherever he stands; what is none stays a name."""
+    """A file or folder of the user's, wherever he stands; what is none stays a name, an empty one too."""
     place = at_home(data)
-    return str(place.resolve()) if place.exists() else data
+    return str(place.resolve()) if data.strip() and place.exists() else data
+
+
+def refuse_lost(data: str, mend: str) -> None:
+    """Check that pictures are still where a recipe says they lie; a data set's name says no place.
+
+    Raises:
+        DomainxferError: they are not; says how to ``mend`` it.
+    """
+    if os.path.isabs(data) and not os.path.exists(data):
+        raise DomainxferError(f"the pictures were in {data}, which is gone; if you have moved them, {mend}")
 
 
 class ExistsError(DomainxferError):

@@ -127,7 +127,7 @@ class PictureMaker:
             linear: the straight line, in place of the great circle.
 
         Raises:
-            UsageError: fewer than 2 steps.
+            UsageError: fewer than 2 steps, or more than `MOST_STEPS`.
         """
         a, b = self.noise([first, last])
         if linear:
@@ -169,7 +169,7 @@ class PictureMaker:
             only: the block of this value alone, counted from 0.
 
         Raises:
-            UsageError: the model has no code, or fewer than 2 steps.
+            UsageError: the model has no code, fewer than 2 steps, or more than `MOST_STEPS`.
         """
         code = torch.zeros(self.model.config.generator.code_size) if self.code is None else self.code
         rows = code_sweep(code, steps)

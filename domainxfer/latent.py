@@ -15,6 +15,8 @@ from domainxfer.errors import UsageError
 
 SWEEP_STEPS = 9
 """Rows of a sweep, unless told otherwise."""
+MOST_STEPS = 500
+"""Of a sweep or an interpolation: all its pictures are in memory at once, and on one sheet."""
 
 _NEARLY = 1e-6  # sine of the angle below which two directions span no plane that could be trusted
 
@@ -23,7 +25,7 @@ def between_linear(a: Tensor, b: Tensor, steps: int) -> Tensor:
     """The straight line (1 - t) a + t b at ``steps`` even values of t from 0 to 1: (Z,), (Z,) -> (steps, Z).
 
     Raises:
-        UsageError: fewer than 2 steps.
+        UsageError: fewer than 2 steps, or more than `MOST_STEPS`.
     """
     t = _even(steps).to(a.device)
     return ((1 - t) * a.double() + t * b.double()).to(a.dtype)
@@ -37,7 +39,7 @@ def between_slerp(a: Tensor, b: Tensor, steps: int) -> Tensor:
     great circle (the same direction, the opposite one, or no direction at all), it is the straight line.
 
     Raises:
-        UsageError: fewer than 2 steps.
+        UsageError: fewer than 2 steps, or more than `MOST_STEPS`.
     """
     t = _even(steps).to(a.device)
     length_a, length_b = a.double().norm(), b.double().norm()
@@ -76,12 +78,12 @@ def code_sweep(code: Tensor, steps: int) -> list[SweptCode]:
     """Each value of a code (code_size,) from -1 to 1 while the others stay: code_size blocks of ``steps`` rows.
 
     Raises:
-        UsageError: there is no code, or fewer than 2 steps.
+        UsageError: there is no code, fewer than 2 steps, or more than `MOST_STEPS`.
     """
     if len(code) == 0:
         raise UsageError("this model has no code to sweep over: it was trained with generator.code_size 0")
-    if steps < 2:
-        raise UsageError(f"a sweep of {steps} steps does not reach from -1 to 1; take at least 2 (--steps)")
+    if not 2 <= steps <= MOST_STEPS:
+        raise UsageError(f"a sweep from -1 to 1 has 2 to {MOST_STEPS} steps, not {steps} (--steps)")
     rows = []
     for place in range(len(code)):
         for value in torch.linspace(-1, 1, steps).tolist():
@@ -107,6 +109,6 @@ def as_uniform(normal: Tensor) -> Tensor:
 
 def _even(steps: int) -> Tensor:
     """t, (steps, 1)."""
-    if steps < 2:
-        raise UsageError(f"an interpolation of {steps} steps has no two ends; take at least 2 (--steps)")
+    if not 2 <= steps <= MOST_STEPS:
+        raise UsageError(f"an interpolation has 2 to {MOST_STEPS} steps, both ends included, not {steps} (--steps)")
     return torch.linspace(0, 1, steps, dtype=torch.float64)[:, None]

@@ -20,7 +20,7 @@ def is_schedule(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(isinstance(key, int) for key in value)
 
 
-Schedule = Annotated[dict[Annotated[int, Field(ge=0)], float], Field(min_length=1)]
+Schedule = Annotated[dict[Annotated[int, Field(ge=0)], NonNegativeFloat], Field(min_length=1)]
 """{step: number}, joined by straight lines."""
 
 
@@ -29,7 +29,7 @@ class TermSettings(Settings):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    weight: float | Schedule = Field(
+    weight: NonNegativeFloat | Schedule = Field(
         1.0, description="a number, or {step: number} joined by straight lines; 0 switches the term off"
     )
     every: int = Field(1, ge=1, description="lazy penalties: applied every so many steps, at weight times so many")
@@ -64,8 +64,8 @@ Augmentation = Literal["colour", "shift", "cutout"]
 class CriticInput(Settings):
     """What is done to reals and fakes alike before the critic sees them."""
 
-    noise: NonNegativeFloat | Annotated[dict[Annotated[int, Field(ge=0)], NonNegativeFloat], Field(min_length=1)] = (
-        Field(0.0, description="instance noise: deviation added to pictures in [-1, 1], or {step: number}")
+    noise: NonNegativeFloat | Schedule = Field(
+        0.0, description="instance noise: deviation added to pictures in [-1, 1], or {step: number}"
     )
     augment: tuple[Augmentation, ...] = Field((), description="differentiable augmentation: colour, shift, cutout")
 

@@ -24,6 +24,7 @@ PICTURE_SUFFIXES = frozenset(
     for group in (
         ("jpg", "jpeg", "jpe", "jfif", "jp2", "png", "apng", "webp", "avif", "gif"),
         ("bmp", "dib", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "tga"),
+        ("heic", "heif"),  # a phone's, which Pillow cannot read: so that they are named, and not passed over
     )
     for suffix in group
 )

@@ -55,6 +55,14 @@ SETTLED = {
 }
 """Settings that follow from what else is said of a new run, and how to say it."""
 
+OF_THE_PICTURES = {
+    "data": {"augment", "margin", "cache_mb"},
+    "generator": {"channels", "bands"},
+    "critic": {"bands", "depth"},
+    "training": {"extractor"},
+}
+"""What of a card's recipe follows from its pictures, and holds in both modes; the rest was tuned for the card's own."""
+
 
 def prepare(
     data: str, say: Callable[[str], None], tune: NetworkModel | None = None, **options: Unpack[RunOptions]
@@ -73,7 +81,8 @@ def prepare(
     """
     card, file, named = card_meant(data, say), options.get("recipe_file"), options.get("preset")
     preset = load_preset(named) if named else {}
-    base = first = read_recipe(file) if file else _recipe_of(card, options.get("mode"), plain="objective" in preset)
+    asked = options.get("mode") or preset.get("mode")
+    base = first = read_recipe(file) if file else _recipe_of(card, asked, plain="objective" in preset)
     if preset:
         base = override(base, preset)
     if tune is not None:
@@ -209,4 +218,9 @@ def _recipe_of(card: Card | None, mode: str | None, *, plain: bool) -> Recipe:
     base = override(Recipe(), load_preset("generate") if mode == "generate" and not plain else {"mode": mode})
     if card is None:
         return base
-    return override(override(base, {"card": card.name, "data": {"size": card.size}}), card.recipe)
+    tuned = card.recipe
+    if mode != card.mode:
+        tuned = {
+            part: {k: v for k, v in tuned.get(part, {}).items() if k in kept} for part, kept in OF_THE_PICTURES.items()
+        }
+    return override(override(base, {"card": card.name, "data": {"size": card.size}}), tuned)

@@ -13,6 +13,7 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from domainxfer.errors import UsageError, did_you_mean
+from domainxfer.files import explain_os_error
 from domainxfer.models.config import CriticConfig, GeneratorConfig, Settings
 from domainxfer.objective import Objective, is_schedule
 
@@ -270,7 +271,9 @@ def read_recipe(path: Path) -> Recipe:
     """
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError(str(explain_os_error(error, "read the recipe", path))) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the recipe {path}: {str(error).splitlines()[0]}") from error
     if not isinstance(fields, dict):
         raise UsageError(f"{path} is no recipe: settings as 'name: value' are expected")

@@ -232,6 +232,8 @@ class _Work:
         write_picture(picture, destination, format_name, exif_from, overwrite=self.overwrite)
         if picture.mode == "RGBA" and not has_alpha(format_name):
             notes.append(f"transparent parts are white now, since {format_name} has no transparency")
+        if original.mode == "F" or original.mode.startswith("I"):
+            notes.append("it has 8 bits a channel now")
         if _has_frames(original):  # asked last, since asking may move Pillow on to the next frame
             notes.append("it has several frames; only the first was translated")
         return FileResult(self.source, self.target, note="; ".join(notes))

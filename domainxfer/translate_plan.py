@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +74,8 @@ def make_plan(
     """
     if not inputs:
         raise UsageError("no picture given; name files, folders or patterns, or - for standard input")
+    if not all(text.strip() for text in inputs):
+        raise UsageError("an empty name is no picture and no folder; for the folder that you are in write .")
     if STREAM in inputs:
         if len(inputs) > 1:
             raise UsageError("- (standard input) must be the only input")
@@ -176,7 +178,7 @@ def in_name(domain: str) -> str:
 
 
 class _EarlierTranslations:
-    """Tells translations made earlier, ``img_zebra.jpg`` beside ``img.jpg``, from pictures to translate."""
+    """Tells translations made earlier, ``img_zebra.jpg`` beside ``img.jpg`` or in an output folder, from pictures."""
 
     def __init__(self, domains: Sequence[str], output: Path | None) -> None:
         names = [name for domain in domains for name in (domain, f"{domain} {SWEPT}")]
@@ -189,7 +191,8 @@ class _EarlierTranslations:
         ending = next((ending for ending in self.endings if path.stem.endswith(ending)), None)
         if ending is None:
             return False
-        return self._in_output(item) or path.stem.removesuffix(ending) in self._stems_in(path.parent)
+        original = path.stem.removesuffix(ending)
+        return self._in_output(item) or any(original in self._stems_in(folder) for folder in _mirrored(item))
 
     def _in_output(self, item: _Found) -> bool:
         """Whether it lies in the output folder, that one being a folder inside the input folder."""
@@ -200,5 +203,13 @@ class _EarlierTranslations:
 
     def _stems_in(self, folder: Path) -> frozenset[str]:
         if folder not in self.stems:
-            self.stems[folder] = frozenset(Path(n).stem for n in os.listdir(folder) if is_picture_name(n))
+            names = os.listdir(folder) if folder.is_dir() else []
+            self.stems[folder] = frozenset(Path(name).stem for name in names if is_picture_name(name))
         return self.stems[folder]
+
+
+def _mirrored(item: _Found) -> Iterator[Path]:
+    """Folders of which the picture's own may be an output folder: itself, and base/a of base/zebras/a."""
+    below = item.path.parent.relative_to(item.base).parts
+    for outer in range(len(below) + 1):
+        yield item.base.joinpath(*below[outer:])

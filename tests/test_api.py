@@ -16,7 +16,7 @@ from domainxfer.api import dry_run, find_model
 from domainxfer.datasets.card import load_card
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.prepare import prepare
-from domainxfer.recipe import Recipe
+from domainxfer.recipe import Recipe, read_recipe
 from domainxfer.training.listener import Listener
 from domainxfer.training.run_folder import RunFolder
 
@@ -85,6 +85,21 @@ def test_resume_with_more_steps_goes_on(mine):
     more = domainxfer.resume(runs=runs, changes={"training": {"steps": 6}}, cpu=True)
     assert more.outcome.step == 6
     assert json.loads((more.run / "model" / "config.json").read_text())["steps"] == 6
+
+
+def test_a_run_goes_on_with_pictures_that_were_moved(mine, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(mine, "here")
+    done = domainxfer.train("./here", changes=TINY, cpu=True)
+    Path("here").rename("there")
+    wish = {"training": {"steps": 6}}
+    with pytest.raises(DomainxferError, match=r"were in .*here, which is gone; .* add --set source\.data=FOLDER"):
+        domainxfer.resume(changes=wish, cpu=True)
+    with pytest.raises(DomainxferError, match=r"which is gone; .* --data FOLDER"):
+        domainxfer.evaluate("latest", extractor="gabor")
+    more = domainxfer.resume(changes={**wish, "source": {"data": "there"}}, cpu=True)
+    assert more.outcome.step == 6
+    assert read_recipe(done.run / "recipe.yaml").source.data == str((tmp_path / "there").resolve())
 
 
 def test_a_run_that_is_in_training_is_left_alone(mine):
@@ -290,6 +305,14 @@ def test_the_latest_finished_run_that_knows_the_domain_is_found(trained, mine):
     assert "light" in model.domains
     with pytest.raises(DomainxferError, match="dark, horse, light, zebra"):
         find_model(None, "unicorn", mine.parent / "runs")
+
+
+def test_a_run_that_was_stopped_is_named_where_no_other_will_do(trained, tmp_path):
+    run = shutil.copytree(trained.run, tmp_path / "runs" / "stopped-1")
+    config = run / "model" / "config.json"
+    config.write_text(config.read_text().replace('"finished": true', '"finished": false'))
+    with pytest.raises(DomainxferError, match=r"stopped-1 does, .* has not ended: --model stopped-1$"):
+        find_model(None, "light", tmp_path / "runs")
 
 
 def test_a_model_that_was_trained_further_is_read_anew(trained, tmp_path):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from domainxfer.errors import DomainxferError
+
 
 def one_line(text: str) -> str:
     """The error that was printed, checked to be one line without a traceback."""
@@ -192,3 +194,37 @@ def test_doctor_says_what_is_used(run):
     assert code == 0
     assert "bf16" in out
     assert "extra [metrics]" in out, "square brackets are not markup"
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(run, tmp_path):
+    for domain in ("a", "b"):
+        pictures(tmp_path / domain, 4)
+    for command in (("train", ""), ("data", "check", ""), ("discover", "", "--labels", "2")):
+        code, _, err = run(*command)
+        assert code == 2
+        assert "an empty name is no data set" in one_line(err)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_recipe_that_is_not_there(run):
+    code, _, err = run("train", "demo", "--recipe", "nosuch.yaml")
+    assert code == 2
+    assert one_line(err) == "domainxfer: cannot read the recipe nosuch.yaml: there is no such file or folder"
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_debug_may_stand_anywhere(run, place):
+    command = ["translate", "a.jpg", "--to=nothing"]
+    command.insert(place, "--debug")
+    with pytest.raises(DomainxferError, match="no model that makes 'nothing'"):
+        run(*command)
+
+
+def test_home_is_known_behind_an_equals_sign_and_in_quotes(run, monkeypatch, tmp_path):
+    home = tmp_path / "home"
+    pictures(home / "mine", 2)
+    monkeypatch.setenv("HOME", str(home))
+    code, _, err = run("translate", "~/mine/0.png", "--to", "zebra", "-o", "~/out/z.png", "--runs=~/runs")
+    assert code == 0, err
+    assert (home / "out" / "z.png").exists()
+    assert not (tmp_path / "~").exists()

@@ -234,6 +234,8 @@ def test_a_model_that_translates_is_sent_to_the_other_command(
         (["--add", "a,b"], "--add a,b"),
         (["--interpolate", "3,7", "--steps", "1"], "--steps 1: both ends are steps"),
         (["--sweep-code", "--steps", "1"], "--steps 1"),
+        (["--interpolate", "3,7", "--steps", "100000"], "2 to 500 steps"),
+        (["--count", "3", "-o", "three.png"], "fills a folder with pictures"),
         (["--steps", "5"], "--steps belongs to"),
         (["--add", "3,7", "--steps", "5"], "--steps belongs to"),
         (["--linear"], "--linear says how to interpolate"),

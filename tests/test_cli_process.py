@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from domainxfer.training.state import checkpoints, load_checkpoint
+from domainxfer.training.run_folder import checkpoint_files
+from domainxfer.training.state import load_checkpoint
 
 TINY = """
 data: {size: 32, batch: 4, augment: [{name: HorizontalFlip, p: 0.5}]}
@@ -57,7 +58,7 @@ def train(home: Path, *arguments: str) -> list[str]:
 
 def wait_for_checkpoint(process: subprocess.Popen, folder: Path, step: int) -> None:
     until = time.monotonic() + 200
-    while not any(int(path.stem.split("_")[1]) >= step for path in checkpoints(folder)):
+    while not any(int(path.stem.split("_")[1]) >= step for path in checkpoint_files(folder)):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until, "no checkpoint appeared"
         time.sleep(0.05)
@@ -104,7 +105,7 @@ def test_kill_9_loses_no_checkpoint_and_resume_is_bit_for_bit(home, straight):
     wait_for_checkpoint(process, folder / "checkpoints", 10)
     process.kill()  # SIGKILL: nothing can be cleaned up
     process.communicate()
-    kept = checkpoints(folder / "checkpoints")
+    kept = checkpoint_files(folder / "checkpoints")
     assert kept
     assert load_checkpoint(kept[-1])["step"] < 60
     code, out, err = finish(start(home, "train", "--resume", "killed-1", "--cpu"))

@@ -65,6 +65,20 @@ def test_a_run_is_as_far_as_its_last_row(capsys: pytest.CaptureFixture[str]) -> 
     assert cells(capsys.readouterr().out, "demo-1") == ["demo-1", "demo", "64", "50", STEPS, "1.5", "45 %"]
 
 
+def test_a_run_that_was_stopped_between_two_rows_is_as_far_as_its_checkpoint(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, rows in (("young-1", ()), ("older-1", ("25,0.1,1800",))):
+        make_run(name, metrics=rows)
+        folder = RunFolder(Path("runs") / name).checkpoints
+        folder.mkdir()
+        for step in (3, 27):
+            (folder / f"step_{step:07d}.pt").touch()
+    cli_show.show_runs(Path("runs"))
+    out = capsys.readouterr().out
+    assert cells(out, "young-1")[3] == cells(out, "older-1")[3] == "27"
+
+
 def test_a_run_that_cannot_be_read_hides_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("demo-1", "newer-1", "torn-1"):
         make_run(name)

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from domainxfer.errors import DomainxferError
-from domainxfer.files import ExistsError, at_home, explain_os_error, write_text, written_whole
+from domainxfer.files import (
+    ExistsError,
+    at_home,
+    explain_os_error,
+    lasting,
+    refuse_lost,
+    write_text,
+    written_whole,
+)
 
 
 def left_in(folder: Path) -> list[str]:
@@ -130,6 +138,24 @@ def test_a_user_that_is_not_there_has_no_home(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HOME", "/somewhere")
     assert at_home("~/pictures") == Path("/somewhere/pictures")
     assert at_home("~nobody-of-this-name/pictures") == Path("~nobody-of-this-name/pictures")
+
+
+def test_what_may_not_be_read_is_to_be_made_readable() -> None:
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert str(explain_os_error(denied, "read the picture", Path("a.jpg"))).endswith("denied; make it readable")
+    assert str(explain_os_error(denied, "write", Path("a.jpg"))).endswith("a folder that you may write to")
+
+
+def test_an_empty_name_stays_empty_and_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (lasting(""), lasting(" "), lasting(".")) == ("", " ", str(tmp_path.resolve()))
+
+
+def test_pictures_that_were_moved_are_named_with_the_mend(tmp_path: Path) -> None:
+    refuse_lost("horse2zebra", "say where")
+    refuse_lost(str(tmp_path), "say where")
+    with pytest.raises(DomainxferError, match=r"were in .*gone, which is gone; if you have moved them, say where"):
+        refuse_lost(str(tmp_path / "gone"), "say where")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")

@@ -43,8 +43,10 @@ def test_what_a_schedule_is(value: Any, whether: bool) -> None:
     assert is_schedule(value) == whether
 
 
-@pytest.mark.parametrize("weight", [math.nan, math.inf, {0: 1.0, 9: -math.inf}, "much", {-5: 1.0, 5: 2.0}])
-def test_a_weight_is_a_finite_number_or_a_schedule_from_step_0_on(weight: Any) -> None:
+@pytest.mark.parametrize(
+    "weight", [math.nan, math.inf, {0: 1.0, 9: math.inf}, "much", {-5: 1.0, 5: 2.0}, -1, {0: 1.0, 5: -1}]
+)
+def test_a_weight_is_a_finite_number_from_0_or_a_schedule_from_step_0_on(weight: Any) -> None:
     with pytest.raises(ValidationError):
         Objective.model_validate({"generator": {"cycle": weight}})
 

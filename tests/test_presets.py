@@ -15,6 +15,8 @@ from domainxfer.recipe import Recipe, override
 from domainxfer.training.sensible import refuse_senseless
 from domainxfer.training.terms import asks_critic
 
+ADVERSARIAL = {"lsgan", "hinge", "nonsaturating", "minimax", "wasserstein", "relativistic_average", "r3gan", "softmax"}
+
 TINY = {
     "data": {"size": 32, "batch": 4},
     "generator": {"width": 16, "blocks": 1},
@@ -69,6 +71,47 @@ def test_original_is_the_same_network_whatever_the_card_has(card: str) -> None:
     recipe = override(override(Recipe(), load_card(card).recipe), load_preset("original"))
     assert (recipe.generator.fine, recipe.generator.detail) == (0, 0)
     assert (recipe.critic.style, recipe.critic.fields) == (False, (2, 3))
+
+
+@pytest.mark.parametrize("card", ["mnist", "horse2zebra", "emoji", "demo"])
+@pytest.mark.parametrize("preset", [name for name in list_presets() if "objective" in load_preset(name)])
+def test_a_preset_with_losses_of_its_own_has_those_alone_whatever_the_card_has(
+    preset: str, card: str, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("domainxfer.prepare.card_meant", lambda *_: None)
+    plain = prepare(str(mine), print, preset=preset)[0]
+    monkeypatch.setattr("domainxfer.prepare.card_meant", lambda *_: load_card(card).model_copy(update={"names": {}}))
+    on_a_card = prepare(str(mine), print, preset=preset)[0]
+    for player in ("critic", "generator"):
+        weighing = [
+            {name: term for name, term in getattr(recipe.objective, player).items() if name in ADVERSARIAL}
+            for recipe in (plain, on_a_card)
+        ]
+        assert weighing[0] == weighing[1]
+
+
+def test_a_set_whose_pictures_grow_in_translation_is_made_of_noise_too(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    horses = load_card("horse2zebra").model_copy(update={"names": {}})
+    monkeypatch.setattr("domainxfer.prepare.card_meant", lambda *_: horses)
+    assert "grow" in horses.recipe["data"]
+    for options in ({"mode": "generate"}, {"preset": "dcgan-28"}, {"mode": "generate", "preset": "discover"}):
+        assert prepare(str(mine), print, **options)[0].mode == "generate"
+
+
+def test_a_card_tuned_for_translation_is_no_recipe_for_noise(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = prepare(str(mine), print, mode="generate")[0]
+    monkeypatch.setattr("domainxfer.prepare.card_meant", lambda *_: load_card("emoji"))
+    emoji = prepare(str(mine), print, mode="generate")[0]
+    assert (emoji.objective, emoji.optimizer, emoji.training.steps) == (
+        plain.objective,
+        plain.optimizer,
+        plain.training.steps,
+    )
+    assert (emoji.data.batch, emoji.data.margin) == (plain.data.batch, 1.0)
+    assert emoji.data.augment != plain.data.augment
+    assert emoji.critic.fields == plain.critic.fields
 
 
 def test_the_vae_differs_from_dcgan_in_its_loss_and_its_noise() -> None:

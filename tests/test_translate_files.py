@@ -196,6 +196,17 @@ def test_alpha_is_kept_or_its_loss_is_said() -> None:
     assert open_picture(Path("b.jpg")).mode == "RGB"
 
 
+def test_the_loss_of_deep_samples_is_said() -> None:
+    deep = np.linspace(0, 65535, 40 * 30).reshape(30, 40)
+    save("a.png", Image.fromarray(deep.astype(np.uint16)))
+    save("b.tiff", Image.fromarray(deep.astype(np.float32) / 65535))
+    save("c.png", Image.fromarray((deep / 257).astype(np.uint8)))
+    assert [result.note for result in run("a.png", "b.tiff", "c.png").done] == [
+        *["it has 8 bits a channel now"] * 2,
+        "",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff"])
 def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
     frames = [Image.new("RGB", (20, 20), (shade, 0, 0)) for shade in (0, 120, 240)]
@@ -307,7 +318,7 @@ def test_without_a_code_nothing_can_be_swept() -> None:
     save("a.png")
     with pytest.raises(UsageError, match="no code to sweep over"):
         run("a.png", sweep_steps=3)
-    with pytest.raises(UsageError, match="take at least 2"):
+    with pytest.raises(UsageError, match="has 2 to 500 steps, not 1"):
         translate_files(Shaded(), ["a.png"], "zebra", sweep_steps=1)
     assert files() == {"a.png"}
 

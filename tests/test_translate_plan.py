@@ -152,3 +152,26 @@ def test_a_name_that_no_file_can_have_is_a_problem_of_its_own() -> None:
     made = plan("n" * 300 + ".jpg", "a.jpg")
     assert names(made) == {"a.jpg": "a_zebra.jpg"}
     assert [problem.reason for problem in made.problems] == [f"cannot read {'n' * 300}.jpg: File name too long"]
+
+
+@pytest.mark.parametrize("inputs", [("",), ("a.jpg", " ")])
+def test_an_empty_name_is_not_the_folder_one_is_in(inputs: tuple[str, ...]) -> None:
+    touch("a.jpg")
+    with pytest.raises(UsageError, match=r"empty name .* write \."):
+        plan(*inputs)
+    assert names(plan(".")) == {"a.jpg": "a_zebra.jpg"}
+
+
+def test_translations_in_another_output_folder_are_passed_over() -> None:
+    touch("in/a/one.jpg", "in/zebras/a/one_zebra.jpg", "in/zebras/b/two_zebra.jpg")
+    made = plan("in", to="horse", output="in/horses")
+    assert names(made) == {
+        "in/a/one.jpg": "in/horses/a/one_horse.jpg",
+        "in/zebras/b/two_zebra.jpg": "in/horses/zebras/b/two_zebra_horse.jpg",  # of no picture that is there
+    }
+    assert made.own == [Path("in/zebras/a/one_zebra.jpg")]
+
+
+def test_a_phones_pictures_are_no_secret() -> None:
+    touch("in/IMG_1.HEIC", "in/a.jpg")
+    assert names(plan("in")) == {"in/IMG_1.HEIC": "in/IMG_1_zebra.png", "in/a.jpg": "in/a_zebra.jpg"}

@@ -132,7 +132,7 @@ class DomainData:
         name: what to call it.
         domains: the label of a domain is its index; empty for unlabelled data.
         train, validation, test: one collection per domain; a single one for unlabelled data.
-        skipped: pictures that cannot be read, with the reason.
+        skipped: pictures that cannot be read, with the reason: a line that names them.
         truth: the right answer of every translation, where it is known.
         class_names, classes: unlabelled data whose labels are known but were put aside, to judge what was discovered:
             the names, and for each split the label of every picture, int64 (N,).

@@ -139,6 +139,8 @@ def card_of_folder(folder: Path) -> Card | None:
 
 def _folder_meant(data: str, data_root: Path | None) -> Path | None:
     """The folder or table that ``data`` names, or None if it is the name of a card."""
+    if not data.strip():
+        raise UsageError("an empty name is no data set; for the folder that you are in write .")
     if data.startswith((".", "~")) or "/" in data or os.sep in data:
         return at_home(data)
     known = list_cards()

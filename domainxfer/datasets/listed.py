@@ -55,7 +55,7 @@ def load_listed(
         for split in SPLITS:
             pictures: list[Path] = getattr(found.setdefault(domain, Found(table.parent)), split)
             pictures += paths.get((split, label), [])
-    skipped = [(path, "the file is gone") for path in gone] + drop_unreadable(found.values())
+    skipped = [(path, f"{path} is gone; the table still names it") for path in gone] + drop_unreadable(found.values())
     found = {domain: one for domain, one in found.items() if one.train}
     if len(found) < 2:
         raise DomainxferError(

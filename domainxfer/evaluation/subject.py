@@ -10,6 +10,7 @@ from domainxfer.datasets.card import list_cards
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.datasets.find import OnEvent, open_data
 from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.files import refuse_lost
 from domainxfer.metrics.extractors import file_digest
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe, read_recipe
@@ -101,6 +102,7 @@ def open_for(
     source = subject.recipe.source if subject.recipe else None
     if data is None:
         names = names or (source.names if source else None)
+        refuse_lost(name_of_data(subject, None), "say where to: --data FOLDER")
     data = name_of_data(subject, data)
     if data_root is None and source is not None and source.data_root:
         data_root = Path(source.data_root)

@@ -32,11 +32,10 @@ from domainxfer.training.model_card import model_card
 from domainxfer.training.neighbour_labels import read_labels_anew
 from domainxfer.training.pace import Pace
 from domainxfer.training.processes import Processes
-from domainxfer.training.run_folder import RunFolder
+from domainxfer.training.run_folder import RunFolder, checkpoint_files
 from domainxfer.training.sensible import refuse_senseless
 from domainxfer.training.state import (
     MovingAverage,
-    checkpoints,
     load_checkpoint,
     restore,
     save_checkpoint,
@@ -100,8 +99,9 @@ class Run:
     @property
     def skipped(self) -> list[str]:
         """Training pictures that could not be read, with the reason."""
-        found = [f"{path}: {reason}" for path, reason in self.data.skipped]
-        return found + [line for pictures in self.source.pictures for line in pictures.bad]
+        return [reason for _, reason in self.data.skipped] + [
+            line for pictures in self.source.pictures for line in pictures.bad
+        ]
 
     def resume(self) -> None:
         """Go on from the newest checkpoint that can be read.
@@ -111,7 +111,7 @@ class Run:
         """
         assert self.folder is not None
         problems = []
-        for path in reversed(checkpoints(self.folder.checkpoints)):
+        for path in reversed(checkpoint_files(self.folder.checkpoints)):
             try:
                 state = load_checkpoint(path)
             except DomainxferError as error:

@@ -6,6 +6,7 @@ runs/latest    points to the newest run
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,12 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def step(self) -> int:
+        """That of the newest checkpoint; 0 before the first."""
+        files = checkpoint_files(self.checkpoints)
+        return int(files[-1].stem.removeprefix("step_")) if files else 0
+
+    @property
     def model(self) -> Path:
         """The model as of the last checkpoint."""
         return self.path / "model"
@@ -83,6 +90,8 @@ class RunFolder:
             raise DomainxferError(
                 f"{self.path} is being trained by another process; wait until it ends, or stop it (Ctrl-C saves)"
             ) from error
+        except OSError as error:
+            raise explain_os_error(error, "go on with", self.path) from error
 
 
 def refuse_name(name: str) -> None:
@@ -126,11 +135,13 @@ def find_run(runs: Path, name: str | None = None) -> RunFolder:
         DomainxferError: there is none; the message lists those there are.
     """
     if name is None or name == "latest":
-        latest = followed(runs / "latest")
-        if not (latest / "recipe.yaml").exists():
-            raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
-        return RunFolder(latest.resolve())
-    for folder in (followed(Path(name)), runs / name):
+        latest, known = followed(runs / "latest"), [run.path.name for run in all_runs(runs)]
+        if (latest / "recipe.yaml").exists():
+            return RunFolder(latest.resolve())
+        if known:
+            raise DomainxferError(f"{runs / 'latest'} points to no run; name one of these: {', '.join(known)}")
+        raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
+    for folder in (followed(at_home(name)), runs / name):
         if (folder / "recipe.yaml").exists():
             return RunFolder(folder.resolve())
     known = [run.path.name for run in all_runs(runs)]
@@ -161,6 +172,11 @@ def followed(path: Path) -> Path:
         if pointer.name == "latest" and pointer.is_file():
             return pointer.parent / pointer.read_text(errors="replace").strip() / path.relative_to(pointer)
     return path
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """All checkpoints of a folder, oldest first. Files still being written do not count."""
+    return sorted(p for p in folder.glob("step_*.pt") if re.fullmatch(r"step_\d{7,}\.pt", p.name))
 
 
 def all_runs(runs: Path) -> list[RunFolder]:

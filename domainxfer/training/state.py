@@ -6,7 +6,6 @@ the data follows from the step. Plain types and tensors only, read with ``weight
 
 import copy
 import io
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import nn
 
 from domainxfer.errors import DomainxferError
 from domainxfer.files import explain_os_error, written_whole
+from domainxfer.training.run_folder import checkpoint_files
 from domainxfer.training.step import Stepper
 
 FORMAT = 1
@@ -47,11 +47,6 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / f"step_{step:07d}.pt"
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """All checkpoints of a folder, oldest first. Files still being written do not count."""
-    return sorted(p for p in folder.glob("step_*.pt") if re.fullmatch(r"step_\d{7,}\.pt", p.name))
-
-
 def save_checkpoint(
     folder: Path, stepper: Stepper, average: MovingAverage, step: int, extra: dict[str, Any], keep: int
 ) -> Path:
@@ -81,7 +76,7 @@ def save_checkpoint(
     with written_whole(path) as part:
         part.write_bytes(buffer.getbuffer())
     # A later one can only be damaged (the run went on from before it): it must not push this one out.
-    for old in [other for other in checkpoints(folder) if other <= path][:-keep]:
+    for old in [other for other in checkpoint_files(folder) if other <= path][:-keep]:
         old.unlink(missing_ok=True)
     return path
 

@@ -54,7 +54,8 @@ def test_files_that_are_gone_are_named(table: Path) -> None:
     (table.parent / "2.png").unlink()
     data = load_listed(table)
     assert [reds(pictures) for pictures in data.train] == [[1], [0]]
-    assert data.skipped == ((table.parent / "2.png", "the file is gone"),)
+    gone = table.parent / "2.png"
+    assert data.skipped == ((gone, f"{gone} is gone; the table still names it"),)
 
 
 def test_files_that_cannot_be_read_are_left_out_of_every_split_and_named(table: Path) -> None:

@@ -22,8 +22,8 @@ from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.logbook import read_log
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Run
-from domainxfer.training.run_folder import RunFolder
-from domainxfer.training.state import checkpoints, load_checkpoint
+from domainxfer.training.run_folder import RunFolder, checkpoint_files
+from domainxfer.training.state import load_checkpoint
 
 OFTEN = {"steps": 5, "log_every": 2, "sample_every": 2, "figure_every": 2, "checkpoint_every": 2, "keep": 9}
 
@@ -81,7 +81,7 @@ def steps_of(path: Path, **wanted: str) -> list[int]:
 
 
 def saved_steps(folder: RunFolder) -> list[int]:
-    return [load_checkpoint(path)["step"] for path in checkpoints(folder.checkpoints)]
+    return [load_checkpoint(path)["step"] for path in checkpoint_files(folder.checkpoints)]
 
 
 def test_rows_samples_and_checkpoints_come_when_they_should(
@@ -298,12 +298,12 @@ def test_weights_that_are_no_numbers_are_never_saved(
 ) -> None:
     run = new_run(tiny_data())
     run.train()
-    before = {path: path.read_bytes() for path in [*checkpoints(folder.checkpoints), *folder.model.iterdir()]}
+    before = {path: path.read_bytes() for path in [*checkpoint_files(folder.checkpoints), *folder.model.iterdir()]}
     with torch.no_grad():
         next(run.stepper.generator.parameters()).view(-1)[0] = float("nan")
     with pytest.raises(NotANumber, match="step 5"):
         run.train()
-    after = {path: path.read_bytes() for path in [*checkpoints(folder.checkpoints), *folder.model.iterdir()]}
+    after = {path: path.read_bytes() for path in [*checkpoint_files(folder.checkpoints), *folder.model.iterdir()]}
     assert after == before
 
 

@@ -1,5 +1,6 @@
 """Run folders: never overwritten, found by name, and the latest one."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -124,6 +125,25 @@ def test_a_latest_that_points_nowhere(tmp_path: Path, latest: str) -> None:
         (tmp_path / "latest").mkdir()
     with pytest.raises(DomainxferError, match="no run"):
         find_run(tmp_path)
+
+
+def test_a_latest_that_is_gone_names_the_runs_there_are(tmp_path: Path) -> None:
+    begun(tmp_path, "demo")
+    begun(tmp_path, "emoji").path.rename(tmp_path / "elsewhere")
+    with pytest.raises(DomainxferError, match=r"latest points to no run; name one of these: .*demo-1"):
+        find_run(tmp_path)
+
+
+def test_a_run_that_may_not_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "lock")
+
+    monkeypatch.setattr(run_folder.FileLock, "acquire", refuse)
+    with (
+        pytest.raises(DomainxferError, match=r"cannot go on with .*: permission denied; "),
+        RunFolder(tmp_path).alone(),
+    ):
+        pass
 
 
 def test_all_runs_oldest_first(tmp_path: Path) -> None:

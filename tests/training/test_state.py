@@ -13,11 +13,11 @@ from domainxfer.datasets.batches import Batch
 from domainxfer.errors import DomainxferError
 from domainxfer.recipe import Recipe
 from domainxfer.training import state as state_module
+from domainxfer.training.run_folder import checkpoint_files
 from domainxfer.training.state import (
     FORMAT,
     MovingAverage,
     checkpoint_path,
-    checkpoints,
     load_checkpoint,
     restore,
     save_checkpoint,
@@ -137,7 +137,7 @@ def test_the_newest_are_kept(tiny_recipe: MakeRecipe, new_stepper: MakeStepper, 
     average = MovingAverage(stepper.generator, 0.9)
     for step in (10, 20, 30, 40):
         save_checkpoint(tmp_path, stepper, average, step, {}, keep)
-    assert checkpoints(tmp_path) == [checkpoint_path(tmp_path, step) for step in (10, 20, 30, 40)][-keep:]
+    assert checkpoint_files(tmp_path) == [checkpoint_path(tmp_path, step) for step in (10, 20, 30, 40)][-keep:]
 
 
 @pytest.mark.parametrize("keep", [1, 2])
@@ -156,8 +156,8 @@ def test_a_damaged_later_one_pushes_no_good_one_out(
 def test_only_whole_checkpoints_count(tmp_path: Path) -> None:
     for name in (".step_0000009.pt.abc.part", "step_0000007.pt", "step_x.pt", "step_12.pt", "step_0000003.pt", "other"):
         (tmp_path / name).write_bytes(b"")
-    assert [path.name for path in checkpoints(tmp_path)] == ["step_0000003.pt", "step_0000007.pt"]
-    assert checkpoints(tmp_path / "nowhere") == []
+    assert [path.name for path in checkpoint_files(tmp_path)] == ["step_0000003.pt", "step_0000007.pt"]
+    assert checkpoint_files(tmp_path / "nowhere") == []
 
 
 def test_a_failed_write_leaves_the_old_ones(

@@ -26,8 +26,8 @@ from domainxfer.training.listener import Listener
 from domainxfer.training.logbook import read_log
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Run
-from domainxfer.training.run_folder import RunFolder
-from domainxfer.training.state import checkpoints, load_checkpoint
+from domainxfer.training.run_folder import RunFolder, checkpoint_files
+from domainxfer.training.state import load_checkpoint
 from domainxfer.training.terms import asks_critic
 
 MakeRecipe = Callable[..., Recipe]
@@ -207,7 +207,7 @@ def test_resuming_is_bit_for_bit(new_run: Runs, tmp_path: Path) -> None:
     a, b = (run.average.network.state_dict() for run in (whole, rest))
     assert any(name.startswith("encoder.") for name in a)
     assert all(torch.equal(a[name], b[name]) for name in a)
-    state = load_checkpoint(checkpoints(RunFolder(tmp_path / "parts").checkpoints)[-1])
+    state = load_checkpoint(checkpoint_files(RunFolder(tmp_path / "parts").checkpoints)[-1])
     assert state["critic"] == {}
 
 
