@@ -4,33 +4,36 @@
     next tile                \\\\\\\\.........============    '.' not used: the tile's own edge shows there
                              <- overlap ->
 
-A tile's result is not trusted within `MARGIN` of an edge that is not the picture's own, since the network pads with
-zeros there. Behind it the weight rises evenly over `FEATHER`, so that no seam can be seen.
+A tile's result is not trusted within a margin of an edge that is not the picture's own, since the network pads with
+zeros there: as far as they reach, the tile is not what the whole picture would be. Behind it the weight rises evenly
+over `FEATHER`, so that no seam can be seen even where rounding differs.
 """
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-MARGIN = 32
 FEATHER = 64
-OVERLAP = 2 * MARGIN + FEATHER
-"""Neighbouring tiles share at least this many pixels."""
 
 
-def tile_starts(length: int, tile: int) -> list[int]:
-    """Where tiles of ``tile`` px begin along ``length`` px; each overlaps the next by at least `OVERLAP`.
+def overlap(margin: int) -> int:
+    """Neighbouring tiles share at least this many pixels."""
+    return 2 * margin + FEATHER
 
-    Where ``length``, ``tile`` and `OVERLAP` are multiples of a number, so is every start.
+
+def tile_starts(length: int, tile: int, margin: int) -> list[int]:
+    """Where tiles of ``tile`` px begin along ``length`` px; each overlaps the next by at least `overlap`.
+
+    Where ``length``, ``tile`` and the overlap are multiples of a number, so is every start.
     """
-    return [*range(0, max(0, length - tile), tile - OVERLAP), max(0, length - tile)]
+    return [*range(0, max(0, length - tile), tile - overlap(margin)), max(0, length - tile)]
 
 
-def tile_weights(length: int, tile: int) -> list[np.ndarray]:
+def tile_weights(length: int, tile: int, margin: int) -> list[np.ndarray]:
     """The share of each tile in the result along one axis: float32 (tile,) each; over a pixel they sum to 1."""
-    starts = tile_starts(length, tile)
+    starts = tile_starts(length, tile, margin)
     side = min(tile, length)
-    inward = (np.arange(side) + 0.5 - MARGIN) / FEATHER
+    inward = (np.arange(side) + 0.5 - margin) / FEATHER
     rising, falling = inward, inward[::-1]
     total = np.zeros(length)
     weights = []
@@ -48,7 +51,7 @@ def tile_weights(length: int, tile: int) -> list[np.ndarray]:
 
 
 def blended_strips(
-    height: int, width: int, tile: int, of_window: Callable[[slice, slice], np.ndarray]
+    height: int, width: int, tile: int, margin: int, of_window: Callable[[slice, slice], np.ndarray]
 ) -> Iterator[np.ndarray]:
     """Cover (height, width) with tiles and yield the blended result from top to bottom in strips of finished rows.
 
@@ -57,14 +60,15 @@ def blended_strips(
     Args:
         height: rows to cover.
         width: columns to cover.
-        tile: side of a tile, px; larger than `OVERLAP`.
+        tile: side of a tile, px; larger than the overlap.
+        margin: how far an edge of a tile is felt inside it, px.
         of_window: gives the result for the rows and columns of one tile, float32 (rows, columns, C).
     """
-    tops, lefts = tile_starts(height, tile), tile_starts(width, tile)
+    tops, lefts = tile_starts(height, tile, margin), tile_starts(width, tile, margin)
     side = min(tile, width)
-    across = tile_weights(width, tile)
+    across = tile_weights(width, tile, margin)
     unfinished: np.ndarray | None = None
-    for top, end, down in zip(tops, [*tops[1:], height], tile_weights(height, tile), strict=True):
+    for top, end, down in zip(tops, [*tops[1:], height], tile_weights(height, tile, margin), strict=True):
         strip: np.ndarray | None = None
         for left, weight in zip(lefts, across, strict=True):
             result = of_window(slice(top, top + len(down)), slice(left, left + side))

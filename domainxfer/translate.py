@@ -19,7 +19,7 @@ from torch import Tensor
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.picture_change import PictureParts, enlarged_strips
 from domainxfer.pictures import fit_to_square, to_rgb
-from domainxfer.tiles import blended_strips
+from domainxfer.tiles import blended_strips, overlap
 
 MUCH_LARGER = 1.5
 """A picture whose shorter side exceeds the training size by more than this factor is translated at training size."""
@@ -27,7 +27,8 @@ MUCH_LARGER = 1.5
 PIXELS_AT_ONCE = 1024 * 1024
 """The generator never sees more than this many pixels at a time, whatever the size of the picture or the batch."""
 
-TILE = 512
+TILE = 768
+"""Side of a tile, px, unless the network sees so far that its tiles must share more than half of that."""
 SMALLEST_SIDE = 16  # tinier pictures are padded to this: normalisation over a handful of pixels says nothing
 MOST_STRENGTH = 2.0
 
@@ -61,6 +62,8 @@ class TranslationModel(Protocol):
     def domains(self) -> tuple[str, ...]: ...
     @property
     def multiple(self) -> int: ...
+    @property
+    def reach(self) -> int: ...
     def label_of(self, domain: str) -> int: ...
     def apply_with_gain(
         self, content: Tensor, label: Tensor | None, code: Tensor | None = None
@@ -253,8 +256,15 @@ class Translator:
 
     def _tiled_change(self, seen: np.ndarray) -> Iterator[np.ndarray]:
         height, width = seen.shape[:2]
-        tile = TILE + -TILE % self.model.multiple
-        return blended_strips(height, width, tile, lambda rows, columns: self._change(seen[None, rows, columns])[0])
+        multiple = self.model.multiple
+        margin = self.model.reach + -self.model.reach % multiple
+        tile = max(TILE, 2 * overlap(margin))
+        tile += -tile % multiple
+
+        def of_window(rows: slice, columns: slice) -> np.ndarray:
+            return self._change(seen[None, rows, columns])[0]
+
+        return blended_strips(height, width, tile, margin, of_window)
 
     def _finish(
         self, parts: PictureParts, seen: np.ndarray, strips: Iterator[np.ndarray], mask: Image.Image | None

@@ -20,6 +20,7 @@ class Inverting:
 
     domains = ("horse", "zebra")
     multiple = 8
+    reach = 32
     config = SimpleNamespace(size=64, generator=SimpleNamespace(code_size=1, content="picture", norm="layer"))
 
     def __init__(self) -> None:

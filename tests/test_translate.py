@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+import domainxfer
 from domainxfer import translate as module
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.models.config import GeneratorConfig, ModelConfig
@@ -45,6 +46,7 @@ class FakeModel:
     content: str = "picture"
     norm: str = "layer"
     multiple: int = 8
+    reach: int = 32
     domains: tuple[str, ...] = ("horse", "zebra")
     calls: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
 
@@ -377,11 +379,12 @@ def test_a_real_model_translates_any_size(norm: str) -> None:
         translate_image(model, noise(9, 9), "zebra", like=noise(9, 9))
 
 
-def test_tiles_of_a_real_model_show_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_of_a_trained_model_show_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network of random weights hardly looks beyond its neighbours; the one that ships uses all of its reach."""
+    model, image = domainxfer.load("horse2zebra"), noise(60, 12).resize((640, 128), Image.Resampling.BICUBIC)
     monkeypatch.setattr(module, "TILE", 256)
-    model, image = real_model("layer"), noise(400, 300)
     tiled = translate_image(model, image, "zebra", tiles=True)
     monkeypatch.setattr(module, "TILE", 4096)
     whole = translate_image(model, image, "zebra", tiles=True)
-    assert (values(whole) != values(image)).any()
-    assert abs(values(tiled) - values(whole)).max() <= 2
+    assert abs(values(whole) - values(image)).mean() > 2
+    assert abs(values(tiled) - values(whole)).max() <= 1

@@ -27,6 +27,7 @@ class FakeModel:
 
     domains: tuple[str, ...] = ("horse", "zebra")
     multiple = 4
+    reach = 32
     config = SimpleNamespace(size=32, generator=SimpleNamespace(content="picture", code_size=0, norm="layer"))
 
     def label_of(self, domain: str) -> int:

@@ -64,6 +64,20 @@ class Generator(nn.Module):
         """Height and width of a picture must be multiples of this."""
         return self.config.patch
 
+    @property
+    def reach(self) -> int:
+        """How far from a pixel, along an axis, the picture can still matter to what becomes of it: at most so many px.
+
+        A 3x3 convolution or blur reaches one cell of its grid, and a cell need not begin where the pixel lies. (With
+        instance normalisation everything matters everywhere; that is not counted.)
+        """
+        c = self.config
+        reach = (c.patch - 1) + c.patch * (1 + 2 * c.blocks) + 2 * (2 * c.fine + 1) + 1
+        for up in range(len(self.ups)):
+            side = c.patch >> up
+            reach += side + side // 2  # its convolution, and its blur at twice the resolution
+        return max(reach, 2**c.detail - 1)
+
     def forward(self, content: Tensor, label: Tensor | None = None, code: Tensor | None = None) -> Tensor:
         """Make images.
 

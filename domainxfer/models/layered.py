@@ -64,6 +64,7 @@ class LayeredGenerator(nn.Module):
     """
 
     multiple = 1
+    reach = 0  # there is no picture to look at
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()

@@ -47,6 +47,11 @@ class NetworkModel:
         """Height and width given to `apply` must be multiples of this."""
         return self.generator.multiple
 
+    @property
+    def reach(self) -> int:
+        """How far from a pixel the picture can still matter to what becomes of it, px."""
+        return self.generator.reach
+
     def label_of(self, domain: str) -> int:
         """The label of a domain.
 

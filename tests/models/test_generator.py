@@ -86,6 +86,36 @@ def test_pixel_blocks_and_colours(patch: int, channels: int, content: str) -> No
     assert g(content_of(g)).shape == (2, channels, 32, 32)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"blocks": 2, "fine": 2},
+        {"blocks": 1, "patch": 2},
+        {"blocks": 1, "patch": 8, "fine": 1},
+        {"blocks": 1, "detail": 6},
+        {"blocks": 1, "detail": 6, "edges": 0.2},
+        {"bands": False, "output": "plain"},
+    ],
+    ids=str,
+)
+def test_nothing_beyond_its_reach_matters(settings: dict[str, Any]) -> None:
+    g = made(**settings)
+    side = 2 * (g.reach + 2 * g.multiple) // 8 * 8 + 16
+    x = (
+        content_of(g)[:1]
+        .new_zeros(1, 3, side, side)
+        .normal_(generator=torch.Generator().manual_seed(0))
+        .requires_grad_()
+    )
+    farthest = 0
+    for place in range(side // 2, side // 2 + g.multiple):  # wherever in its cell a pixel lies
+        (gradient,) = torch.autograd.grad(g(x, torch.tensor([0]))[0, :, place, place].sum(), x)
+        felt = gradient[0].abs().sum(0).nonzero()
+        farthest = max(farthest, int((felt - place).abs().max()))
+    assert g.reach - 2 * g.multiple <= farthest <= g.reach < side // 2 - g.multiple
+
+
 @pytest.mark.parametrize("norm", ["layer", "instance"])
 @pytest.mark.parametrize("content", ["picture", "noise"])
 @pytest.mark.parametrize("labels", [2, 3, 13])
