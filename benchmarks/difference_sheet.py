@@ -14,7 +14,8 @@ from PIL import Image
 
 import domainxfer
 from domainxfer.contact_sheet import contact_sheet
-from domainxfer.pictures import find_pictures, fit_to_square, open_picture, to_rgb
+from domainxfer.datasets.pixels import centre_crop, shrink
+from domainxfer.pictures import find_pictures, open_picture, to_rgb
 
 WHITE_AT = 0.5  # of the range
 
@@ -35,7 +36,7 @@ def sheet_of(model: domainxfer.Model, pictures: list[Path], to: str, size: int) 
     """Two pictures a row, three columns each."""
     cells = []
     for path in pictures:
-        source = Image.fromarray(fit_to_square(to_rgb(open_picture(path)), size))
+        source = Image.fromarray(centre_crop(shrink(to_rgb(open_picture(path)), size), size))
         output = model.translate(source, to=to)
         cells += [(path.name, source), (f"> {to}", output), ("change", difference(source, output))]
     return contact_sheet(cells, columns=6)

@@ -1,4 +1,4 @@
-"""Pictures from files to plain RGB: whatever Pillow reads, turned upright, made 8-bit, and cut to a square."""
+"""Pictures from files to plain RGB: whatever Pillow reads, turned upright and made 8-bit."""
 
 import os
 import stat
@@ -140,17 +140,6 @@ def is_hidden(name: str) -> bool:
 def is_picture_name(name: str) -> bool:
     """Whether a file of this name counts as a picture: by its suffix, and not hidden."""
     return not is_hidden(name) and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
-
-
-def fit_to_square(image_rgb: Image.Image, size: int) -> np.ndarray:
-    """The largest centred square of an RGB picture, resized to ``size`` px with antialiasing: uint8 (size, size, 3)."""
-    width, height = image_rgb.size
-    side = min(width, height)
-    if (width, height) != (size, size):
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        image_rgb = image_rgb.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
-    return np.array(image_rgb, dtype=np.uint8)
 
 
 def pixel_limit() -> int:

@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from domainxfer.datasets.pixels import centre_crop, shrink, to_sides
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.picture_change import PictureParts, enlarged_strips
-from domainxfer.pictures import fit_to_square, to_rgb
+from domainxfer.pictures import to_rgb
 from domainxfer.tiles import blended_strips, overlap
 
 MUCH_LARGER = 1.5
@@ -203,7 +204,8 @@ class Translator:
         if length == 0:
             raise UsageError("this model has no code: it knows one translation a picture; leave out code and like")
         if like is not None:
-            square = fit_to_square(to_rgb(like), self.model.config.size)
+            size = self.model.config.size
+            square = centre_crop(shrink(to_rgb(like), size), size)
             return self.model.estimate_code(_to_tensor(square[None])).float().cpu()
         values = list(code or ())
         if len(values) != length:
@@ -225,13 +227,11 @@ class Translator:
 
         What is missing is filled by reflection at the right and the bottom; a side of one pixel is repeated.
         """
-        size = self._seen_size(*rgb.size)
-        if size != rgb.size:
-            rgb = rgb.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+        seen = to_sides(np.asarray(rgb), *self._seen_size(*rgb.size))
         multiple = self.model.multiple
-        sides = [max(side, SMALLEST_SIDE) for side in (rgb.height, rgb.width)]
-        height, width = (side + -side % multiple for side in sides)
-        return np.pad(np.asarray(rgb), ((0, height - rgb.height), (0, width - rgb.width), (0, 0)), mode="reflect")
+        sides = [max(side, SMALLEST_SIDE) for side in seen.shape[:2]]
+        missing = [side + -side % multiple - there for side, there in zip(sides, seen.shape[:2], strict=True)]
+        return np.pad(seen, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
 
     def _in_one_piece(self, height: int, width: int) -> bool:
         if self.model.config.generator.norm == "instance":

@@ -211,7 +211,7 @@ class _Work:
     def translate(self, make_picture: MakePicture) -> None:
         """Make the new picture."""
         if self.original is not None:
-            self.keeps_metadata = not isinstance(make_picture, _SheetMaker)
+            self.keeps_metadata = not isinstance(make_picture, _SheetMaker | _SweepMaker)
             with self._noting_problems():
                 self.picture = make_picture(self.original)
 

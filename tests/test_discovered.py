@@ -5,6 +5,7 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from domainxfer.api import discover, load, name_discovered, train
 from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
 from domainxfer.datasets.find import open_data
-from domainxfer.discovered import label_pictures, write_discovered
+from domainxfer.discovered import Labelled, _sheet, label_pictures, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.generate import PictureMaker
 from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
@@ -216,3 +217,13 @@ def test_one_label_is_refused(hues: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 2"):
         discover(str(hues), 1, runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_sheet_shows_the_surest_first() -> None:
+    shades = np.arange(12, dtype=np.uint8) * 20
+    pictures = PictureArray(np.broadcast_to(shades[:, None, None, None], (12, SIDE, SIDE, 3)).copy())
+    found = Labelled([f"{i}" for i in range(12)], np.array([0] * 11 + [1]), np.linspace(0.4, 0.9, 12), None)
+    model = SimpleNamespace(config=SimpleNamespace(size=SIDE, generator=SimpleNamespace(channels=3)))
+    sheet = np.asarray(_sheet(found, pictures, 0, model).convert("L"))
+    first, second = (sheet[SIDE // 2, place] for place in (SIDE // 2, SIDE + SIDE // 2 + 2))
+    assert (abs(int(first) - 200), abs(int(second) - 180)) < (3, 3), "pictures 10 and 9 of label 0"

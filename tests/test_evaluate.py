@@ -14,16 +14,19 @@ from torch import Tensor
 import domainxfer
 from domainxfer.datasets.domain_data import DomainData, PictureArray
 from domainxfer.datasets.find import open_data
+from domainxfer.datasets.folders import load_folder
 from domainxfer.errors import DomainxferError, UsageError
-from domainxfer.evaluation.bench import Bench, means
+from domainxfer.evaluation.bench import Bench, Measure, means
+from domainxfer.evaluation.masks import Masks
 from domainxfer.evaluation.names import FIGURES, heading
 from domainxfer.evaluation.result import Evaluation, Figure
-from domainxfer.evaluation.subject import find_subject
+from domainxfer.evaluation.subject import find_subject, open_for
+from domainxfer.metrics.bootstrap import Estimate
 from domainxfer.metrics.extractors import EXTRACTORS, inception, load_extractor
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
-from domainxfer.recipe import Recipe, override, write_recipe
+from domainxfer.recipe import Recipe, override, read_recipe, write_recipe
 from domainxfer.training.held_out import HeldOut
 
 SIDE = 32
@@ -217,6 +220,77 @@ def test_a_perfect_translator_scores_what_real_pictures_score() -> None:
     assert mean["change"].estimate.value == pytest.approx(
         (right[0, 1]["change"].estimate.value + right[1, 0]["change"].estimate.value) / 2
     )
+
+
+def test_a_run_is_judged_on_what_its_own_seed_held_out(tmp_path: Path) -> None:
+    """The seed of `evaluate` chooses among the held-out pictures; which are held out, training decided."""
+    for domain in ("dark", "light"):
+        fill(tmp_path / "mine" / domain, 40, GREYS[domain])
+    run = run_folder(tmp_path / "runs" / "mine-1", tmp_path / "mine", network(("dark", "light")))
+    recipe = override(read_recipe(run / "recipe.yaml"), {"training": {"seed": 3}})
+    (run / "recipe.yaml").write_text(write_recipe(recipe))
+    subject = find_subject(str(run), tmp_path / "runs")
+    assert subject is not None
+    opened = open_for(subject, None, data_root=None, names=None, offline=True, size=SIDE, on_event=print)
+
+    def held_out(seed: int) -> list[str]:
+        return [load_folder(tmp_path / "mine", seed=seed).test[0].name(i) for i in range(4)]
+
+    assert [opened.test[0].name(i) for i in range(4)] == held_out(3) != held_out(0)
+
+
+def test_what_real_pictures_are_called_is_asked_of_those_the_probe_never_saw() -> None:
+    held_out = HeldOut(grey_data(), SIDE, Colours())
+    held_out.real = [
+        x + 3 * x.std() * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)) for x in held_out.real
+    ]
+    bench = Bench(held_out, paired=False)
+    shares = [float((bench.probe.calls(x[1]) == 1).double().mean()) for x in (held_out.real, held_out.train)]
+    assert shares[0] < shares[1]
+    assert bench.real[0, 1]["called_target"] == pytest.approx(shares[0])
+
+
+def test_what_changed_inside_a_mask_is_undone_before_content_is_compared() -> None:
+    held_out = HeldOut(grey_data(), SIDE, Colours())
+    inside = torch.zeros(len(held_out.pictures[0]), SIDE, SIDE, dtype=torch.bool)
+    inside[:, SIDE // 2 :] = True
+    masks = [Masks(inside, torch.ones(len(inside), dtype=torch.bool)), None]
+    bench = Bench(held_out, paired=False, masks=masks)
+
+    class Below:
+        """Paints over what is inside."""
+
+        def apply(self, x: Tensor, label: Tensor | None, code: Tensor | None = None) -> Tensor:
+            painted = x.clone()
+            painted[:, :, SIDE // 2 :] = torch.rand(painted[:, :, SIDE // 2 :].shape) * 2 - 1
+            return painted
+
+    found = bench.judge(Below())[0, 1]
+    assert found["change_outside"].estimate.value == 0
+    assert found["content_outside"].estimate.value == pytest.approx(1, abs=1e-6)
+    assert found["content"].estimate.value < 0.999
+
+
+def test_the_mean_share_is_sum_over_sum() -> None:
+    def share(value: float, whole: float, real: float) -> Measure:
+        rounds = torch.tensor([value, 2 * value], dtype=torch.float64)
+        drawn = torch.tensor([whole, whole], dtype=torch.float64)
+        return Measure(Estimate(value, rounds), nothing=1.0, real=real, whole=Estimate(whole, drawn))
+
+    mean = means({(0, 1): {"kernel_left": share(0.5, 0.1, 0.2)}, (1, 0): {"kernel_left": share(0.9, 0.01, 0.0)}})
+    left = mean["kernel_left"]
+    assert left.estimate.value == pytest.approx((0.05 + 0.009) / 0.11)
+    assert left.estimate.rounds is not None
+    assert left.estimate.rounds.tolist() == pytest.approx([0.059 / 0.11, 0.118 / 0.11])
+    assert (left.nothing, left.real) == (1.0, pytest.approx(0.02 / 0.11))
+
+
+def test_a_bench_knows_what_its_shares_are_of() -> None:
+    bench = Bench(HeldOut(grey_data(), SIDE, Colours()), paired=False)
+    measures = bench.judge(Shift(30 / 127.5))
+    kernels = sum(one["kernel"].estimate.value for one in measures.values())
+    nothings = sum(one["kernel"].nothing or 0 for one in measures.values())
+    assert means(measures)["kernel_left"].estimate.value == pytest.approx(kernels / nothings, rel=1e-6)
 
 
 def test_there_is_no_share_of_no_distance() -> None:

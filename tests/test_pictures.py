@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from domainxfer.errors import DomainxferError, PictureError
-from domainxfer.pictures import find_pictures, fit_to_square, open_picture, picture_problem, to_rgb
+from domainxfer.pictures import find_pictures, open_picture, picture_problem, to_rgb
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -220,25 +220,3 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "data" / "loop").symlink_to(tmp_path / "data")
     (tmp_path / "link").symlink_to(tmp_path / "data")
     assert len(find_pictures(tmp_path / "link")) == 1
-
-
-def test_fit_to_square_crops_the_centre() -> None:
-    image = Image.new("RGB", (300, 100), RED)
-    image.paste(BLUE, (100, 0, 200, 100))
-    square = fit_to_square(image, 50)
-    assert square.shape == (50, 50, 3)
-    assert square.dtype == np.uint8
-    assert np.all(square[:, 2:-2] == BLUE)
-
-
-def test_fit_to_square_enlarges_and_leaves_alone() -> None:
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
-    assert np.array_equal(fit_to_square(image, 16), np.asarray(image))
-    assert fit_to_square(image, 40).shape == (40, 40, 3)
-
-
-def test_fit_to_square_does_not_alias() -> None:
-    stripes = np.zeros((256, 256, 3), np.uint8)
-    stripes[:, ::2] = 255  # finer than the result can show: it must become grey, not black or white
-    small = fit_to_square(Image.fromarray(stripes), 32)
-    assert np.abs(small.astype(int) - 127).max() <= 3

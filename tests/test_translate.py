@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import domainxfer
 from domainxfer import translate as module
+from domainxfer.datasets.pixels import shrink
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
@@ -105,6 +106,16 @@ def test_label_of_the_domain_is_asked_for() -> None:
     translate_image(model, noise(20, 20), "zebra")
     translate_image(model, noise(20, 20), "horse")
     assert [label.tolist() for _, label, _ in model.calls] == [[1], [0]]
+
+
+@pytest.mark.parametrize("size", [(256, 256), (301, 200), (150, 230)])
+def test_a_large_picture_is_seen_as_training_sees_it(size: tuple[int, int]) -> None:
+    model, image = FakeModel(multiple=1), noise(*size)
+    translate_image(model, image, "zebra")
+    ((seen, _, _),) = model.calls
+    expected = shrink(image, SIZE)
+    assert min(seen.shape[2:]) == SIZE
+    np.testing.assert_allclose(seen[0].permute(1, 2, 0), expected / 127.5 - 1, atol=1e-6)
 
 
 def test_missing_pixels_are_reflected() -> None:

@@ -307,6 +307,16 @@ def test_a_sweep_has_a_row_a_code_and_a_column_a_domain() -> None:
     assert report.own == [Path("a_all-codes.png"), Path("a_zebra-codes.png")]
 
 
+def test_sheets_say_nothing_of_the_camera() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION], exif[0x010F] = 6, "Camera"
+    save("a.jpg", Image.new("RGB", (128, 96), (10, 20, 30)), exif=exif)
+    assert run("a.jpg", to="all").ok
+    assert swept("a.jpg", to="zebra").ok
+    for sheet in ("a_all.jpg", "a_zebra-codes.jpg"):
+        assert not dict(open_picture(Path(sheet)).getexif())
+
+
 def test_a_sweep_keeps_the_other_values_of_a_liked_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shaded, "estimate_code", lambda self, image: torch.tensor([[0.5, -1.0]]))
     save("a.png", Image.new("RGB", (128, 96), (10, 20, 30)))

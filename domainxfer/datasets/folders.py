@@ -1,8 +1,8 @@
 """Folders of pictures as a data set: one folder per domain, trainA/trainB/testA/testB, or train/DOMAIN + test/DOMAIN.
 
 What the folder does not hold out itself is held out here. Which pictures those are follows from the seed and each
-picture's name alone: the same name falls on the same side in every domain (folders of the same scenes do not leak into
-each other's test), and adding a picture moves hardly any other.
+picture's name: domains with the same names hold out the same ones (folders of the same scenes do not leak into each
+other's test; where one has more pictures than another a few may), and adding a picture moves hardly any other.
 """
 
 import hashlib

@@ -26,11 +26,21 @@ def resized(array: np.ndarray, size: int) -> np.ndarray:
         array = array[top : top + most, left : left + most]
         height, width = array.shape[:2]
     scale = size / min(height, width)
-    if scale == 1:
+    return to_sides(array, max(size, round(width * scale)), max(size, round(height * scale)))
+
+
+def to_sides(array: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A picture (H, W, 3) uint8 at another size of the same aspect: means over areas, or cubic where it grows.
+
+    The one way to the size at which a network sees a picture, in training, in figures and in translation.
+    """
+    if array.shape[:2] == (height, width):
         return array
-    target = (max(size, round(width * scale)), max(size, round(height * scale)))
-    smaller: np.ndarray = cv2.resize(array, target, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return smaller
+    shrinks = height < array.shape[0]
+    changed: np.ndarray = cv2.resize(
+        array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    )
+    return changed
 
 
 def centre_crop(array: np.ndarray, size: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The bench on which models are judged: one set of pictures, features, redraws, ceilings and floors for all of them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ class Measure:
     estimate: Estimate
     nothing: float | None = None
     real: float | None = None
+    whole: Estimate | None = None
+    """What it is a share of, if it is one."""
 
     def figure(self) -> Figure:
         """To write down."""
@@ -82,6 +84,8 @@ class Bench:
                 name: Measure(estimate, nothing.get(name), real.get(name))
                 for name, estimate in self._direction(model, *pair).items()
             }
+            if left := measures[pair].get("kernel_left"):
+                measures[pair]["kernel_left"] = replace(left, whole=self.kernel_nothing[pair])
         domains = self.held_out.data.domains
         for (source, target), truth in self.held_out.against_truth(model).items():
             measures[domains.index(source), domains.index(target)] |= {
@@ -192,6 +196,13 @@ def means(measures: Measures) -> dict[str, Measure]:
 
 
 def _mean(measures: list[Measure]) -> Measure:
+    """The mean; of shares, sum over sum, as everywhere (`training/share_left.py`)."""
+    wholes = [measure.whole for measure in measures if measure.whole is not None]
+    if len(wholes) == len(measures):
+        parts = _mean([_part(measure, whole) for measure, whole in zip(measures, wholes, strict=True)])
+        whole = mean_of(wholes)
+        real = None if parts.real is None else parts.real / whole.value
+        return Measure(parts.estimate / whole, nothing=measures[0].nothing, real=real)
     nothing = [measure.nothing for measure in measures if measure.nothing is not None]
     real = [measure.real for measure in measures if measure.real is not None]
     return Measure(
@@ -199,6 +210,10 @@ def _mean(measures: list[Measure]) -> Measure:
         nothing=sum(nothing) / len(nothing) if len(nothing) == len(measures) else None,
         real=sum(real) / len(real) if len(real) == len(measures) else None,
     )
+
+
+def _part(share: Measure, whole: Estimate) -> Measure:
+    return Measure(share.estimate * whole, real=None if share.real is None else share.real * whole.value)
 
 
 def differences(one: dict[str, Measure], other: dict[str, Measure]) -> dict[str, Figure]:

@@ -82,10 +82,16 @@ FIGURES: dict[str, FigureName] = {
         _percent,
     ),
     "class_target": FigureName(
-        "ImageNet target", "outputs whose first ImageNet class is the target's", "change", _percent
+        "class of target",
+        "outputs whose first class of all that the extractor knows is the target",
+        "change",
+        _percent,
     ),
     "class_source": FigureName(
-        "ImageNet source", "outputs whose first ImageNet class is still the source's", "change", _percent
+        "class of source",
+        "the same that are still taken for the source",
+        "change",
+        _percent,
     ),
     "content": FigureName(
         "content kept",

@@ -36,6 +36,10 @@ class Estimate:
         rounds = None if self.rounds is None or other.rounds is None else self.rounds - other.rounds
         return Estimate(self.value - other.value, rounds)
 
+    def __mul__(self, other: "Estimate") -> "Estimate":
+        rounds = None if self.rounds is None or other.rounds is None else self.rounds * other.rounds
+        return Estimate(self.value * other.value, rounds)
+
     def __truediv__(self, other: "Estimate") -> "Estimate":
         rounds = None if self.rounds is None or other.rounds is None else self.rounds / other.rounds
         return Estimate(self.value / other.value, rounds)

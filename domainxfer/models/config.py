@@ -179,14 +179,14 @@ class CriticConfig(Settings):
     norm: Literal["instance", "spectral", "none"] = Field(
         "instance",
         description="instance: features normalised over the picture, first and last level apart; "
-        "spectral: each layer's gain bounded; none: neither, penalties alone",
+        "spectral: the gain of each layer on the way to a score bounded; none: neither, penalties alone",
     )
     label_norm: Literal["batch", "none"] = Field(
         "none",
         description="batch: label heads read features normalised over the batch, as labels that nobody gave need; in "
         "layers it is a matter of theirs",
     )
-    size: int = Field(64, ge=8, description="side of the training pictures, px; only layers depend on it")
+    size: int = Field(64, ge=8, description="side of the training pictures, px; layers and `whole` depend on it")
     layers: tuple[Layer, ...] = Field((), description="the whole network, layer by layer, in place of the trunk")
     unit: bool = Field(
         False, description="layers see pictures in [0, 1], where black is nothing to hear, as some write-ups have them"

@@ -75,8 +75,11 @@ class Critic(nn.Module):
                 # Without normalisation layers PyTorch's default start would fade the signal 2.4-fold a layer.
                 nn.init.kaiming_normal_(module.weight, a=0.2)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-                if c.norm == "spectral":
-                    spectral_norm(module)
+        if c.norm == "spectral":  # of all that a score goes through
+            convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
+            for layer in (*convolutions, self.style_head, self.whole_head):
+                if layer is not None:
+                    spectral_norm(layer)
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> View:
         """Judge images.

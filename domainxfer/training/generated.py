@@ -2,8 +2,9 @@
 
 The kernel distance of generated pictures to held-out real ones stands above a floor (real training pictures in their
 place). There is no ceiling: noise is no picture that one could leave untouched. Labels, where the model has them, are
-asked for evenly, and where they are known the real pictures are as many of each. The noise is that of the sample grids:
-picture i of a figure is picture i of ``domainxfer generate`` with the run's seed.
+asked for evenly, and where they are known the real pictures are as many of each. Noise and codes are those of
+`PictureMaker.as_trained` with the run's seed: picture i of a figure is picture i there, and of ``domainxfer generate``
+where the model has no code.
 """
 
 import torch
@@ -93,7 +94,7 @@ class HeldOutGenerated:
         """Features (N, F) of as many generated pictures as there are real training ones."""
         settings, numbers = model.config.generator, list(range(len(self.train)))
         noise = noise_of(model, self.seed, numbers)
-        code = per_position("symmetric", (settings.code_size,), self.seed, "code of figures", 0, numbers)
+        code = per_position("symmetric", (settings.code_size,), self.seed, "codes of samples", 0, numbers)
         label = torch.tensor([number % settings.labels for number in numbers]) if settings.labels else None
         parts = [
             self._features(model.apply(noise[part], None if label is None else label[part], code[part]).float().cpu())

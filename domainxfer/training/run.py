@@ -136,6 +136,11 @@ class Run:
                 "domains back as they were, or start a run with --init-from"
             )
         if extra.get("counts", self.data.counts()) != self.data.counts():
+            if extra.get("labels_read") is not None:
+                raise DomainxferError(
+                    "this run teaches labels that it has read of each training picture, and there are more or fewer "
+                    "pictures now; put them back as they were, or start a new run"
+                )
             self.listener.say(
                 "the data has more or fewer pictures than at this run's last checkpoint: it goes on with those "
                 "that are there, and a few that are held out now may have been trained on"

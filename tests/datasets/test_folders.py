@@ -102,7 +102,7 @@ def test_what_is_held_out_depends_on_seed_and_name_only(tmp_path: Path) -> None:
     assert names(first.test) == names(again.test)
     assert names(first.validation) == names(again.validation)
     assert names(first.test) != names(other.test)
-    assert names(first.test)[0] == names(first.test)[1], "the same name falls on the same side in every domain"
+    assert names(first.test)[0] == names(first.test)[1], "the same names fall on the same side in every domain"
 
     fill(tmp_path / "cat", 2, start=40)
     grown = load_folder(tmp_path, seed=1)

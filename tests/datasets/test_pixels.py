@@ -32,6 +32,12 @@ def test_shrink_does_not_alias() -> None:
     assert np.ptp(shrink(Image.fromarray(stripes), 16).astype(int)) <= 1
 
 
+def test_shrink_enlarges_and_leaves_alone() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
+    assert np.array_equal(shrink(image, 16), np.asarray(image))
+    assert shrink(image, 40).shape == (40, 40, 3)
+
+
 def test_held_out_pictures_are_cropped_in_the_middle() -> None:
     array = np.zeros((2, 16, 32, 3), np.uint8)
     array[:, :, 8:24] = 255

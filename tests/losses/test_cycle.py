@@ -49,3 +49,10 @@ def test_a_shrunk_cycle_by_hand() -> None:
     x, y = torch.from_numpy(a).requires_grad_(), torch.from_numpy(b)
     assert float(cycle(x, y, shrink=4).detach()) == pytest.approx(np.mean(blocks), rel=1e-12)
     assert torch.autograd.gradcheck(lambda t: cycle(t, y, shrink=4), [x])
+
+
+def test_blocks_at_the_edge_are_means_of_what_they_have() -> None:
+    """Five pixels in blocks of four: a mean of four, and one that stands alone."""
+    x, y = torch.zeros(1, 1, 1, 5).expand(-1, -1, 4, -1).clone(), torch.zeros(1, 1, 4, 5)
+    x[..., 4] = 0.8
+    assert float(cycle(x, y, shrink=4)) == pytest.approx((0 + 0.8) / 2)

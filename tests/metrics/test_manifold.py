@@ -93,3 +93,9 @@ def test_precision_and_recall_against_torch_fidelity() -> None:
 def test_too_few_pictures(m: int, n: int) -> None:
     with pytest.raises(ValueError, match=r"5th nearest neighbour needs at least 6 pictures"):
         manifold_figures(torch.zeros(m, 2), torch.zeros(n, 2))
+
+
+def test_balls_are_closed() -> None:
+    """k = 1. Reals 0, 1, 3: radii 1, 1, 2. A fake at 5 lies on the edge of 3's ball, one at 5.5 in none."""
+    found = manifold_figures(column(0, 1, 3), column(5, 5.5), k=1)
+    assert found == ManifoldFigures(precision=0.5, recall=0.0, density=0.5, coverage=1 / 3)

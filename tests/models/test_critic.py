@@ -124,6 +124,17 @@ def test_info_parameters_are_those_of_the_heads() -> None:
     assert {id(p) for p in d.info_parameters()} <= {id(p) for p in d.parameters()}
 
 
+@pytest.mark.parametrize("head", ["style_head", "whole_head"])
+def test_spectral_norm_bounds_the_other_scores(head: str) -> None:
+    d = made(labels=2, norm="spectral", whole=True, size=32)
+    layer = getattr(d, head)
+    with torch.no_grad():
+        layer.parametrizations.weight.original.mul_(50)
+    for _ in range(60):
+        d(picture(1, 3, 32, 32), torch.tensor([0]))
+    assert float(torch.linalg.matrix_norm(layer.weight.detach(), 2)) == pytest.approx(1, abs=0.05)
+
+
 def test_spectral_norm_bounds_every_convolution() -> None:
     d = made(labels=2, norm="spectral")
     with torch.no_grad():

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from domainxfer.datasets.domain_data import DomainData, PictureArray
 from domainxfer.datasets.pixels import held_out_tensor
+from domainxfer.draws import per_position
 from domainxfer.metrics.kernel_distance import kernel_distance
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
@@ -112,6 +113,7 @@ def test_noise_is_that_of_the_samples_and_codes_are_drawn() -> None:
     assert code.shape == (150, 2)
     assert code.abs().max() <= 1
     assert code.std() == pytest.approx(3**-0.5, abs=0.05)
+    assert torch.equal(code, per_position("symmetric", (2,), 3, "codes of samples", 0, list(range(150)))), "evaluate's"
     assert all(asked[1] is None for asked in model.asked), "no labels"
 
 
@@ -125,6 +127,14 @@ def test_labels_are_asked_for_evenly_and_real_pictures_are_as_many_of_each() -> 
     held_out.distances(model)
     labels = torch.cat([asked[1] for asked in model.asked])  # type: ignore[misc]
     assert labels.bincount().tolist() == [30, 30]
+
+
+def test_the_limit_is_of_all_labels_together() -> None:
+    many = PictureArray(plain(MOST, 1, (COLOURS[0],)))
+    data = DomainData("two", ("a", "b"), (many, many), (many, many), (many, many))
+    judge = MeanColours()
+    judge.size = 64
+    assert HeldOutGenerated(data, SIDE, judge).count == MOST
 
 
 def test_grey_pictures_are_judged_as_grey_ones() -> None:

@@ -75,6 +75,13 @@ def test_floor_and_ceiling() -> None:
     assert all(d.share > 1 for d in held_out.distances(Shift(-0.8)))  # type: ignore[arg-type]
 
 
+def test_the_floor_is_that_of_real_training_pictures() -> None:
+    held_out = HeldOut(data(), SIDE, MeanColours())
+    for target, d in zip((1, 0), held_out.distances(Shift(0)), strict=True):  # type: ignore[arg-type]
+        assert d.floor == pytest.approx(kernel_distance(held_out.train[target], held_out.real[target]), abs=1e-12)
+        assert d.floor != pytest.approx(kernel_distance(held_out.real[target], held_out.real[target]), abs=1e-6)
+
+
 def test_the_distance_is_that_of_the_features() -> None:
     held_out = HeldOut(data(), SIDE, MeanColours())
     x, y = (MeanColours().features(pictures) for pictures in held_out.pictures)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from domainxfer.datasets.batches import LoadedPictures
 from domainxfer.datasets.domain_data import PictureArray
 from domainxfer.datasets.pixels import held_out_tensor
-from domainxfer.errors import UsageError
+from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.losses.info import information
 from domainxfer.models.layered import LayeredCritic
 from domainxfer.recipe import Recipe
@@ -223,6 +224,23 @@ def test_a_run_reads_once_and_a_resumed_one_the_same(  # type: ignore[no-untyped
     rest.train()
     for name, value in whole.stepper.critic.state_dict().items():
         assert torch.equal(value, rest.stepper.critic.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("count", [18, 23])
+@pytest.mark.parametrize(("stop_after", "refused"), [(2, False), (4, True)])  # labels are read at step 3
+def test_labels_that_were_read_are_of_those_pictures_and_no_others(  # type: ignore[no-untyped-def]
+    count: int, stop_after: int, refused: bool, tmp_path: Path, tiny_data, tiny_recipe
+) -> None:
+    settings = {**LOOKS, "training": {"steps": 6, "checkpoint_every": 1, "log_every": 1, "precision": "fp32"}}
+    made, steps = tiny_recipe(settings, labels=3, labels_known=False), iter(range(9))
+
+    def new_run(pictures: int, listener: Listener) -> Run:
+        data = tiny_data((pictures,), labelled=False)
+        return Run(made, data, Processes(cpu=True), RunFolder(tmp_path), listener)
+
+    new_run(20, Listener(stop=lambda: next(steps) >= stop_after)).train()
+    with pytest.raises(DomainxferError, match="put them back") if refused else nullcontext():
+        new_run(count, Listener()).resume()
 
 
 def test_features_are_what_labels_are_read_from(recipe: Recipe, new_stepper, some_batches) -> None:  # type: ignore[no-untyped-def]
