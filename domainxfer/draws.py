@@ -16,7 +16,7 @@ def draw(seed: int, purpose: str, *place: int) -> np.random.Generator:
     """A NumPy generator for one ``purpose`` ("crop", "code", ...) at one place, e.g. (step, position in the batch).
 
     Args:
-        seed: the run's seed, any integer.
+        seed: the run's seed, an integer from 0 up (of any other its lowest 64 bits count).
         purpose: draws of different purposes are independent.
         place: up to three non-negative integers.
     """

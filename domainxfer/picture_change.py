@@ -103,7 +103,7 @@ def mask_levels(mask: Image.Image, width: int, height: int) -> np.ndarray:
 
 
 def enlarged_strips(change: np.ndarray, height: int, width: int) -> Iterator[np.ndarray]:
-    """Enlarge a change (h, w, 3) to (height, width, 3) with a bicubic filter, in strips that need little memory."""
+    """Enlarge a change (h, w, C) to (height, width, C) with a bicubic filter, in strips that need little memory."""
     scale = change.shape[0] / height
     channels = [Image.fromarray(np.ascontiguousarray(change[:, :, c])) for c in range(change.shape[2])]
     rows = max(1, STRIP_PIXELS // width)

@@ -97,7 +97,7 @@ class OptimizerSettings(Settings):
         None, gt=0, description="after each of its steps the critic's weights are cut to +- this (WGAN)"
     )
     hold: float = Field(0.5, ge=0, le=1, description="share of the steps at the full rate")
-    final: float = Field(0.05, ge=0, le=1, description="rate at the last step, as a share of the full one")
+    final: float = Field(0.05, ge=0, le=1, description="rate that the last step leads to, as a share of the full one")
 
     def rate_at(self, step: int, steps: int) -> float:
         """Share of the full learning rate at a step of ``steps``."""

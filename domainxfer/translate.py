@@ -262,7 +262,8 @@ class Translator:
         tile += -tile % multiple
 
         def of_window(rows: slice, columns: slice) -> np.ndarray:
-            return self._change(seen[None, rows, columns])[0]
+            (change,) = self._change(seen[None, rows, columns])
+            return np.asarray(change)
 
         return blended_strips(height, width, tile, margin, of_window)
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.errors import UsageError
 from domainxfer.pictures import open_picture, to_rgb
 
 Split = Literal["train", "validation", "test"]
@@ -224,16 +224,3 @@ def with_few_labels(data: DomainData, share: float, seed: int) -> DomainData:
         few = permutation(len(places), seed, "known labels", label)[: max(1, round(share * len(places)))]
         known |= dict.fromkeys(sorted(places[few].tolist()), label)
     return replace(data, known_labels=known)
-
-
-def require_several_domains(data: DomainData, place: str) -> None:
-    """Translation needs somewhere to go.
-
-    Raises:
-        DomainxferError: the data has a single domain, or no labels.
-    """
-    if len(data.domains) < 2:
-        raise DomainxferError(
-            f"{place} has {'one domain only' if data.domains else 'no domains'}; "
-            "translation needs at least two: one folder of pictures per domain"
-        )

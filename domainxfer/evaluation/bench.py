@@ -196,13 +196,9 @@ def means(measures: Measures) -> dict[str, Measure]:
 
 
 def _mean(measures: list[Measure]) -> Measure:
-    """The mean; of shares, sum over sum, as everywhere (`training/share_left.py`)."""
     wholes = [measure.whole for measure in measures if measure.whole is not None]
     if len(wholes) == len(measures):
-        parts = _mean([_part(measure, whole) for measure, whole in zip(measures, wholes, strict=True)])
-        whole = mean_of(wholes)
-        real = None if parts.real is None else parts.real / whole.value
-        return Measure(parts.estimate / whole, nothing=measures[0].nothing, real=real)
+        return _mean_share(measures, wholes)
     nothing = [measure.nothing for measure in measures if measure.nothing is not None]
     real = [measure.real for measure in measures if measure.real is not None]
     return Measure(
@@ -212,8 +208,17 @@ def _mean(measures: list[Measure]) -> Measure:
     )
 
 
-def _part(share: Measure, whole: Estimate) -> Measure:
-    return Measure(share.estimate * whole, real=None if share.real is None else share.real * whole.value)
+def _mean_share(shares: list[Measure], wholes: list[Estimate]) -> Measure:
+    """Sum over sum, as everywhere (`training/share_left.py`)."""
+    parts = _mean(
+        [
+            Measure(share.estimate * whole, real=None if share.real is None else share.real * whole.value)
+            for share, whole in zip(shares, wholes, strict=True)
+        ]
+    )
+    whole = mean_of(wholes)
+    real = None if parts.real is None else parts.real / whole.value
+    return Measure(parts.estimate / whole, nothing=shares[0].nothing, real=real)
 
 
 def differences(one: dict[str, Measure], other: dict[str, Measure]) -> dict[str, Figure]:

@@ -22,7 +22,10 @@ training pictures of horse2zebra at 64 and 128 px. Drawings (emoji) have the sam
 
 
 class Bands(nn.Module):
-    """(B, C, H, W) in [-1, 1], C 1 or 3 -> (B, 4 C, H/2, W/2), fp32: bands of deviation about 1, colour by colour."""
+    """(B, C, H, W) in [-1, 1], C 1 or 3 -> (B, 4 C, H/2, W/2), fp32: bands of deviation about 1, colour by colour.
+
+    A picture of one channel is brightness alone, and its bands are fainter by the root of 3.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -76,7 +76,7 @@ class Generator(nn.Module):
         for up in range(len(self.ups)):
             side = c.patch >> up
             reach += side + side // 2  # its convolution, and its blur at twice the resolution
-        return max(reach, 2**c.detail - 1)
+        return max(reach, (1 << c.detail) - 1)
 
     def forward(self, content: Tensor, label: Tensor | None = None, code: Tensor | None = None) -> Tensor:
         """Make images.

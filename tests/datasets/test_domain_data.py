@@ -16,11 +16,10 @@ from domainxfer.datasets.domain_data import (
     PictureChain,
     PictureFiles,
     Pictures,
-    require_several_domains,
     with_few_labels,
     without_labels,
 )
-from domainxfer.errors import DomainxferError, PictureError, UsageError
+from domainxfer.errors import PictureError, UsageError
 
 
 def shades(*values: int) -> PictureArray:
@@ -130,12 +129,3 @@ def test_unlabelled_data_is_exactly_one_group() -> None:
     assert DomainData("x", (), group, group, group).split("test") == group
     with pytest.raises(ValueError, match="validation has 2 collections of pictures, not 1"):
         DomainData("x", (), group, group * 2, group)
-
-
-def test_translation_needs_somewhere_to_go() -> None:
-    group = (shades(1),)
-    require_several_domains(labelled(), "here")
-    with pytest.raises(DomainxferError, match=r"^\./mine has one domain only; .*one folder of pictures per domain$"):
-        require_several_domains(DomainData("x", ("cat",), group, group, group), "./mine")
-    with pytest.raises(DomainxferError, match="has no domains"):
-        require_several_domains(DomainData("x", (), group, group, group), "./mine")

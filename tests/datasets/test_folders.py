@@ -15,7 +15,6 @@ from domainxfer.datasets.domain_data import (
     PictureChain,
     PictureFiles,
     Pictures,
-    require_several_domains,
     without_labels,
 )
 from domainxfer.datasets.folders import folder_domains, is_filled, load_folder, load_mixed_folder
@@ -156,8 +155,6 @@ def test_one_domain_only(tmp_path: Path) -> None:
         load_folder(tmp_path / "one")
     single = load_folder(tmp_path / "one", allow_single=True)
     assert single.domains == ("cat",)
-    with pytest.raises(DomainxferError, match="one domain only"):
-        require_several_domains(single, "here")
 
     fill(tmp_path / "loose", 10)
     with pytest.raises(DomainxferError, match="no folder per domain"):

@@ -73,11 +73,6 @@ def render_maze(seed: int, index: int) -> np.ndarray:
     return maze * np.uint8(255)
 
 
-def maze_is_valid(picture: np.ndarray) -> bool:
-    """Whether a picture is a maze: one connected corridor, no loops, one reachable exit. See ``inspect_maze``."""
-    return inspect_maze(picture).valid
-
-
 def inspect_maze(picture: np.ndarray) -> MazeReport:
     """Judge a maze.
 

@@ -42,13 +42,9 @@ class EfficientNetLite0:
 
     @torch.inference_mode()
     def logits_of(self, features: Tensor) -> Tensor:
-        """Features (B, 1280) -> (B, 1000) ImageNet logits."""
+        """Features (B, 1280) -> (B, 1000) ImageNet logits; 339 is sorrel (a horse), 340 zebra."""
         logits: Tensor = self.network._fc(features)
         return logits
-
-    def class_logits(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) in [-1, 1] -> (B, 1000) ImageNet logits; 339 is sorrel (a horse), 340 zebra."""
-        return self.logits_of(self.features(x))
 
     @torch.inference_mode()
     def _final_map(self, x: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ import pytest
 from domainxfer.datasets.rendered.mazes import (
     FIRST_MAZE,
     inspect_maze,
-    maze_is_valid,
     mazes_data,
     render_maze,
 )
@@ -24,7 +23,7 @@ def test_every_maze_is_perfect() -> None:
         assert picture.dtype == np.uint8
         assert set(np.unique(picture)) == {0, 255}
         assert inspect_maze(picture).perfect, f"maze {index}: {inspect_maze(picture)}"
-        assert maze_is_valid(picture)
+        assert inspect_maze(picture).valid
 
 
 def test_exits_lie_on_all_four_sides() -> None:
@@ -46,7 +45,7 @@ def test_a_wall_across_the_corridor_makes_two_components(maze: np.ndarray) -> No
     report = inspect_maze(maze)
     assert (report.components, report.loops) == (2, 0)
     assert not report.valid
-    assert not maze_is_valid(maze)
+    assert not inspect_maze(maze).valid
 
 
 def test_a_door_too_many_makes_a_loop(maze: np.ndarray) -> None:
@@ -78,7 +77,7 @@ def test_no_exit_and_two_exits_are_wrong(maze: np.ndarray) -> None:
     free = next(c for c in range(1, 27, 2) if not opened[0, c])
     opened[0, free] = 255
     assert inspect_maze(opened).exits == 2
-    assert not maze_is_valid(opened)
+    assert not inspect_maze(opened).valid
 
 
 def test_an_exit_cut_off_from_the_corridor_is_not_reachable(maze: np.ndarray) -> None:
@@ -123,7 +122,7 @@ def test_the_data_is_unlabelled_and_its_splits_share_no_maze() -> None:
     groups = [split[0] for split in (data.train, data.validation, data.test)]
     pictures = [np.asarray(group[index]) for group in groups for index in range(len(group))]
     assert len({picture.tobytes() for picture in pictures}) == 70
-    assert all(maze_is_valid(picture[..., 0]) for picture in pictures)
+    assert all(inspect_maze(picture[..., 0]).valid for picture in pictures)
     np.testing.assert_array_equal(pictures[0][..., 0], render_maze(0, FIRST_MAZE["train"]))
 
 
