@@ -21,8 +21,8 @@ from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.files import at_home, lasting, refuse_lost
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
-from domainxfer.prepare import RunOptions, card_meant, open_pictures, prepare
-from domainxfer.recipe import override, read_recipe
+from domainxfer.prepare import RunOptions, card_meant, open_pictures, place_of, prepare
+from domainxfer.recipe import merged, override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.listener import Listener, Outcome
@@ -186,10 +186,12 @@ def resume(
     listener = listener or Listener()
     folder = _run_meant(at_home(runs), name)
     old = read_recipe(folder.recipe)
-    wished, labels, known = override(old, changes or {}), old.critic.labels, old.critic.patch_labels
-    wished = override(wished, {"source": {"data": lasting(wished.source.data)}})
+    changes = changes or {}
+    if moved := changes.get("source", {}).get("data"):
+        changes = merged(changes, {"source": {"data": place_of(str(moved))}})
+    wished, labels, known = override(old, changes), old.critic.labels, old.critic.patch_labels
     refuse_another_run(old, wished)
-    wished.refuse_in_vain(changes or {}, labels, known)
+    wished.refuse_in_vain(changes, labels, known)
     recipe = wished.resolved(labels, labels_known=known)
     refuse_lost(recipe.source.data, "add --set source.data=FOLDER")
     pictures = open_pictures(recipe, offline, listener.say)

@@ -113,7 +113,7 @@ def _source_of(data: str, card: Card | None, mode: str, said: SourceSettings, op
     if supervise is None and labels == by_file:
         supervise = said.supervise
     return SourceSettings(
-        data=data if card and data == card.name else lasting(data),
+        data=place_of(data),
         data_root=str(Path(root).absolute()) if root else None,
         names=options.get("names") or (card.names if card else {}),
         labels=labels,
@@ -190,6 +190,11 @@ def _check_discovery(labels: int, pictures: DomainData, size: int, say: Callable
             f"the pictures have several sizes: of each the shorter side becomes {size} px (--size), "
             "and what is longer is cut to a square"
         )
+
+
+def place_of(data: str) -> str:
+    """Data as a recipe names it: a known set by its name, a folder by its place, wherever the user stands."""
+    return data if data in list_cards() else lasting(data)
 
 
 def card_meant(data: str, say: Callable[[str], None]) -> Card | None:

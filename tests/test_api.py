@@ -102,6 +102,16 @@ def test_a_run_goes_on_with_pictures_that_were_moved(mine, tmp_path, monkeypatch
     assert read_recipe(done.run / "recipe.yaml").source.data == str((tmp_path / "there").resolve())
 
 
+def test_a_known_set_stays_one_beside_a_folder_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    domainxfer.train("demo", changes={**TINY, "generator": {"width": 16, "blocks": 1}}, cpu=True)
+    (tmp_path / "demo" / "a").mkdir(parents=True)
+    wish = {"training": {"steps": 5}}
+    for changes in (wish, {"training": {"steps": 6}, "source": {"data": "demo"}}):
+        done = domainxfer.resume(changes=changes, cpu=True)
+        assert read_recipe(done.run / "recipe.yaml").source.data == "demo"
+
+
 def test_a_run_that_is_in_training_is_left_alone(mine):
     runs = mine.parent / "busy"
     done = domainxfer.train(str(mine), changes=TINY, runs=runs, cpu=True)
