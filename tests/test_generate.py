@@ -344,7 +344,7 @@ def test_sheets_that_cannot_be_made() -> None:
     with pytest.raises(UsageError, match="2 to 500 steps, not 1"):
         PictureMaker(model(code_size=1)).code_sweep(1)
     for make in (PictureMaker(model()).interpolation, PictureMaker(model()).animation):
-        with pytest.raises(UsageError, match="2 to 500 steps, .* not 1"):
+        with pytest.raises(UsageError, match=r"2 to 500 steps, .* not 1"):
             make(3, 7, 1)
 
 
