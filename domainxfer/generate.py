@@ -16,13 +16,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from domainxfer.draws import per_position
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import written_whole
 from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp, code_sweep
 from domainxfer.models.model import NetworkModel
 from domainxfer.save_picture import write_picture
-from domainxfer.training.samples import noise_of, titled_grid
+from domainxfer.training.samples import codes_of, noise_of, titled_grid
 
 AT_ONCE = 16
 """Pictures that go through the model together, always as many: another number would round differently."""
@@ -79,9 +78,8 @@ class PictureMaker:
 
         As `pictures`, with a code of its own for each where the model has codes and none was chosen.
         """
-        size, code = self.model.config.generator.code_size, None
-        if size and self.code is None:
-            code = per_position("symmetric", (size,), self.seed, "codes of samples", 0, list(numbers))
+        has_codes = self.model.config.generator.code_size > 0
+        code = codes_of(self.model, self.seed, numbers) if has_codes and self.code is None else None
         return self._made(self.noise(numbers), self._in_turn(numbers), code)
 
     def write_all(

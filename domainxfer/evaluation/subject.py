@@ -100,10 +100,10 @@ def open_for(
         DomainxferError: the data is not to be had.
     """
     source = subject.recipe.source if subject.recipe else None
-    if data is None:
+    named, data = data, name_of_data(subject, data)
+    if named is None:
         names = names or (source.names if source else None)
-        refuse_lost(name_of_data(subject, None), "say where to: --data FOLDER")
-    data = name_of_data(subject, data)
+        refuse_lost(data, "say where to: --data FOLDER")
     if data_root is None and source is not None and source.data_root:
         data_root = Path(source.data_root)
     recipe = subject.recipe or Recipe()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from domainxfer.datasets.domain_data import DomainData, Pictures
 from domainxfer.datasets.pixels import held_out_tensor
-from domainxfer.draws import per_position, permutation
+from domainxfer.draws import permutation
 from domainxfer.metrics.cells import Cells
 from domainxfer.metrics.extractors import Extractor, features_in_batches
 from domainxfer.metrics.kernel_distance import kernel_distance
@@ -20,7 +20,7 @@ from domainxfer.metrics.truth import TruthFigure
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe
 from domainxfer.training.held_out import LEAST, MOST, Direction
-from domainxfer.training.samples import noise_of
+from domainxfer.training.samples import codes_of, noise_of
 
 MOST_SMALL = 1000  # pictures that a figure looks at where the extractor takes small ones, a millisecond each
 SMALL = 32  # px
@@ -94,7 +94,7 @@ class HeldOutGenerated:
         """Features (N, F) of as many generated pictures as there are real training ones."""
         settings, numbers = model.config.generator, list(range(len(self.train)))
         noise = noise_of(model, self.seed, numbers)
-        code = per_position("symmetric", (settings.code_size,), self.seed, "codes of samples", 0, numbers)
+        code = codes_of(model, self.seed, numbers)
         label = torch.tensor([number % settings.labels for number in numbers]) if settings.labels else None
         parts = [
             self._features(model.apply(noise[part], None if label is None else label[part], code[part]).float().cpu())

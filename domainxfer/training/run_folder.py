@@ -135,10 +135,10 @@ def find_run(runs: Path, name: str | None = None) -> RunFolder:
         DomainxferError: there is none; the message lists those there are.
     """
     if name is None or name == "latest":
-        latest, known = followed(runs / "latest"), [run.path.name for run in all_runs(runs)]
+        latest = followed(runs / "latest")
         if (latest / "recipe.yaml").exists():
             return RunFolder(latest.resolve())
-        if known:
+        if known := [run.path.name for run in all_runs(runs)]:
             raise DomainxferError(f"{runs / 'latest'} points to no run; name one of these: {', '.join(known)}")
         raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
     for folder in (followed(at_home(name)), runs / name):

@@ -121,6 +121,11 @@ def noise_of(model: NetworkModel, seed: int, numbers: Sequence[int]) -> Tensor:
     return per_position(config.noise_kind, (config.noise_size,), seed, "samples", 0, list(numbers))
 
 
+def codes_of(model: NetworkModel, seed: int, numbers: Sequence[int]) -> Tensor:
+    """The codes by which figures judge the pictures of a seed: (len(numbers), code_size), uniform in [-1, 1]."""
+    return per_position("symmetric", (model.config.generator.code_size,), seed, "codes of samples", 0, list(numbers))
+
+
 def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:
     """Columns of pictures (N, C, H, W) in [-1, 1] side by side, small ones enlarged, with a title above each.
 
