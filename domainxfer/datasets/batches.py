@@ -20,6 +20,7 @@ from domainxfer.datasets.domain_data import DomainData, Pictures
 from domainxfer.datasets.pixels import resized, shrink, to_tensor
 from domainxfer.draws import draw, permutation
 from domainxfer.errors import PictureError
+from domainxfer.on_device import on_device
 from domainxfer.recipe import DataSettings
 
 
@@ -136,13 +137,13 @@ class Batch:
         return Batch(
             step=self.step,
             positions=self.positions,
-            x_real=self.x_real.to(device, memory_format=memory_format, non_blocking=True),
-            y_real=self.y_real.to(device),
-            x_source=self.x_source.to(device, memory_format=memory_format, non_blocking=True),
-            y_source=self.y_source.to(device),
+            x_real=on_device(self.x_real, device).contiguous(memory_format=memory_format),
+            y_real=on_device(self.y_real, device),
+            x_source=on_device(self.x_source, device).contiguous(memory_format=memory_format),
+            y_source=on_device(self.y_source, device),
             sources=self.sources,
-            y_known=None if self.y_known is None else self.y_known.to(device),
-            picks=None if self.picks is None else self.picks.to(device),
+            y_known=None if self.y_known is None else on_device(self.y_known, device),
+            picks=None if self.picks is None else on_device(self.picks, device),
         )
 
     def part(self, places: Collection[int]) -> "Batch":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -126,9 +127,15 @@ class SubPixelUp(nn.Module):
 
 def blur(x: Tensor) -> Tensor:
     """Separable [1 2 1] / 4 filter of each channel, edges repeated: (B, C, H, W) -> the same shape."""
-    kernel = torch.tensor([1.0, 2.0, 1.0], device=x.device)
-    weight = (kernel[:, None] * kernel / 16).to(x.dtype).expand(x.shape[1], 1, 3, 3)
+    weight = _blur_kernel(x.device, x.dtype).expand(x.shape[1], 1, 3, 3)
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, groups=x.shape[1])
+
+
+@cache  # made anew, it would be a copy from the host each time, for which a GPU stops
+def _blur_kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False), torch.no_grad():  # it serves gradients too, whoever asks for it first
+        kernel = torch.tensor([1.0, 2.0, 1.0])
+        return (kernel[:, None] * kernel / 16).to(device, dtype)
 
 
 def conv3x3(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:

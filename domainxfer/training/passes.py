@@ -24,10 +24,11 @@ from domainxfer.models.blocks import forgetting
 from domainxfer.models.critic import View
 from domainxfer.models.layered import LayeredCritic
 from domainxfer.models.networks import AnyCritic, AnyGenerator
-from domainxfer.models.precision import autocast
 from domainxfer.models.several import Critics
+from domainxfer.on_device import on_device
 from domainxfer.recipe import Recipe
 from domainxfer.training.critic_input import as_critic_sees
+from domainxfer.training.forward import Forward
 from domainxfer.training.looks import NUMBERS, looked_at
 from domainxfer.training.processes import Processes
 
@@ -63,7 +64,7 @@ class Pass:
         batch: this process's share of the data.
         recipe: sizes and seed.
         processes: for what couples the whole batch.
-        bf16: autocast the networks' convolutions.
+        forward: calls the networks.
         same: whether any term asks for x_same, which then shares a forward with x_fake.
         own: name of a phase whose noise and code are its own; passes of a batch without one share theirs.
     """
@@ -75,13 +76,13 @@ class Pass:
         batch: Batch,
         recipe: Recipe,
         processes: Processes,
+        forward: Forward,
         *,
-        bf16: bool,
         same: bool,
         own: str = "",
     ) -> None:
         self.generator, self.critic, self.batch, self.recipe = generator, critic, batch, recipe
-        self.processes, self.bf16, self.same, self.own = processes, bf16, same, own
+        self.processes, self.forward, self.same, self.own = processes, forward, same, own
         self.device = batch.x_real.device
         self.reals_are_judged = False
         """Whether D sees this batch's reals as they are, too; the critic phase knows."""
@@ -92,7 +93,7 @@ class Pass:
     def drawn(self, purpose: str, kind: str, *shape: int, step: int | None = None) -> Tensor:
         """Numbers of ``kind`` for each picture of this share, (b, *shape); of this batch's step, or of another."""
         seed, step = self.recipe.training.seed, self.batch.step if step is None else step
-        return per_position(kind, shape, seed, purpose, step, self.batch.positions).to(self.device)
+        return on_device(per_position(kind, shape, seed, purpose, step, self.batch.positions), self.device)
 
     @property
     def content_number(self) -> int:
@@ -110,7 +111,7 @@ class Pass:
         number, batch = self.content_number, self.recipe.data.batch
         shuffled = draw(self.recipe.training.seed, "labels", number).permutation(batch)
         whole = (number * batch + shuffled) % labels  # a surplus, or a batch smaller than K, moves on from step to step
-        return torch.from_numpy(whole[self.batch.positions]).to(self.device)
+        return on_device(torch.from_numpy(whole[self.batch.positions]), self.device)
 
     @cached_property
     def code(self) -> Tensor:
@@ -143,7 +144,7 @@ class Pass:
     @cached_property
     def x_other(self) -> Tensor:
         """(b, C, H, W): the fakes as another code makes them."""
-        return self.with_code(self.other_code)
+        return self.with_code(self.other_code, which="other")
 
     @cached_property
     def x_same(self) -> Tensor:
@@ -164,9 +165,9 @@ class Pass:
         code = self.source_code
         sigma = self.recipe.objective.cycle_noise
         if not sigma:
-            return self.generate(self.x_fake, self.batch.y_source, code)
+            return self.generate(self.x_fake, self.batch.y_source, code, which="cycle")
         noise = sigma * self.drawn("cycle", "normal", *self.x_fake.shape[1:])
-        x_cycle = self.generate(self.x_fake + noise, self.batch.y_source, code)
+        x_cycle = self.generate(self.x_fake + noise, self.batch.y_source, code, which="cycle")
         return x_cycle - noise if self.recipe.generator.output == "change" else x_cycle
 
     @cached_property
@@ -174,8 +175,7 @@ class Pass:
         """Mean and log variance, both (b, noise_size), of the noise that the encoder finds behind x_real."""
         if self.generator.encoder is None:
             raise RuntimeError("a latent was asked for, but the generator has no encoder")
-        with autocast(self.device, self.bf16):
-            mean, log_variance = self.generator.encoder(self.batch.x_real)
+        mean, log_variance = self.forward(self.generator.encoder, self.batch.x_real, which="latent")
         return mean, log_variance
 
     @cached_property
@@ -186,30 +186,30 @@ class Pass:
         """
         mean, log_variance = self.latent
         noise = mean + (0.5 * log_variance).exp() * self.drawn("latent", "normal", mean.shape[1])
-        return self.generate(noise, self.y_of_reals, self.own_code)
+        return self.generate(noise, self.y_of_reals, self.own_code, which="rebuilt")
 
     @cached_property
     def _translated(self) -> tuple[Tensor, Tensor | None]:
         batch = self.batch
         if not self.same or self.recipe.mode == "generate":
-            return self.with_code(self.code), None
+            return self.with_code(self.code, which="fake"), None
         both = self.generate(
             torch.cat([batch.x_source, batch.x_real]),
             torch.cat([batch.y_real, batch.y_real]),
             torch.cat([self.code, self.own_code]),
+            which="fake and same",
         )
         x_fake, x_same = both.chunk(2)
         return x_fake, x_same
 
-    def with_code(self, code: Tensor) -> Tensor:
+    def with_code(self, code: Tensor, which: str) -> Tensor:
         """What the fakes are with a code (b, code_size) for each: (b, C, H, W)."""
         content = self.noise if self.recipe.mode == "generate" else self.batch.x_source
-        return self.generate(content, self.y_target, code)
+        return self.generate(content, self.y_target, code, which)
 
-    def generate(self, content: Tensor, label: Tensor | None, code: Tensor) -> Tensor:
-        """G(content, label, code)."""
-        with autocast(self.device, self.bf16):
-            image: Tensor = self.generator(content, label, code)
+    def generate(self, content: Tensor, label: Tensor | None, code: Tensor, which: str) -> Tensor:
+        """G(content, label, code); each ``which`` lasts until the next of its name (see `Forward`)."""
+        image: Tensor = self.forward(self.generator, content, label, code, which=which)
         return image
 
     # --- the critic's side -------------------------------------------------------------------------------------------
@@ -220,17 +220,17 @@ class Pass:
         if not self.recipe.generator.code_size:
             return self.code  # empty
         with torch.no_grad():
-            return self._judged(self.batch.x_real, self.y_of_reals).code.clamp(-1, 1)
+            return self._judged(self.batch.x_real, self.y_of_reals, "own code").code.clamp(-1, 1)
 
     @cached_property
     def source_code(self) -> Tensor:
         """(b, code_size): the same of x_source; where the sources are reals of this batch, what is known of those."""
-        if self.batch.sources is not None:
-            return self.processes.gather(self.own_code)[self.batch.sources]
         if not self.recipe.generator.code_size:
             return self.code  # empty
+        if self.batch.sources is not None:
+            return self.processes.gather(self.own_code)[on_device(torch.tensor(self.batch.sources), self.device)]
         with torch.no_grad():
-            return self._judged(self.batch.x_source, self.batch.y_source).code.clamp(-1, 1)
+            return self._judged(self.batch.x_source, self.batch.y_source, "source code").code.clamp(-1, 1)
 
     @property
     def y_of_reals(self) -> Tensor | None:
@@ -243,11 +243,10 @@ class Pass:
         step = self.batch.step // self.recipe.objective.batches_a_step  # batches are counted on over all critic steps
         seen = as_critic_sees(image, settings, step, self.drawn, which)
         with forgetting(self.critic) if which.startswith("fake") else nullcontext():
-            return self._judged(seen, label)
+            return self._judged(seen, label, which)
 
-    def _judged(self, image: Tensor, label: Tensor | None) -> View:
-        with autocast(self.device, self.bf16):
-            answer: View = self.critic(image, label if self.labels_known else None)
+    def _judged(self, image: Tensor, label: Tensor | None, which: str) -> View:
+        answer: View = self.forward(self.critic, image, label if self.labels_known else None, which=which)
         return answer
 
     @cached_property
@@ -262,7 +261,8 @@ class Pass:
             for which in ("first", "second")
         )
         with forgetting(self.critic) if self.reals_are_judged else nullcontext():
-            return self._judged(first, self.y_of_reals), self._judged(second, self.y_of_reals)
+            label = self.y_of_reals
+            return self._judged(first, label, "first look"), self._judged(second, label, "second look")
 
     def encodings(self, image: Tensor) -> Tensor:
         """(b, S) what the encoder of a critic of energies makes of images."""

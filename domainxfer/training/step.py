@@ -22,6 +22,7 @@ from domainxfer.models.critic import View
 from domainxfer.models.heads import redraw_heads
 from domainxfer.models.networks import AnyCritic, AnyGenerator, NoCritic
 from domainxfer.recipe import OptimizerSettings, Recipe
+from domainxfer.training.forward import Forward
 from domainxfer.training.passes import Pass, Scope
 from domainxfer.training.processes import Processes
 from domainxfer.training.terms import OF_REALS, OF_THE_ENCODER, Phase, Term, build_terms, fakes_teach_labels
@@ -42,7 +43,8 @@ class Stepper:
         self, generator: AnyGenerator, critic: AnyCritic, recipe: Recipe, processes: Processes, *, bf16: bool
     ) -> None:
         self.generator, self.critic, self.recipe = generator, critic, recipe
-        self.processes, self.bf16 = processes, bf16
+        self.processes = processes
+        self.forward = Forward(processes.device, bf16=bf16, replayed=recipe.training.cuda_graphs)
         self.terms: dict[Phase, list[Term]] = build_terms(recipe.objective)
         self._refuse_what_no_pass_has()
         self.critic_places = places_of_critic(recipe)
@@ -97,7 +99,9 @@ class Stepper:
         """
         p, training = self._pass(batch), self.generator.training
         self.generator.eval()  # fakes for this figure leave no mark in a BatchNorm
-        ends = both_ends(lambda code: p.with_code(code.to(p.device).expand(len(batch.x_real), -1)), p.code.shape[1])
+        ends = both_ends(
+            lambda code: p.with_code(code.to(p.device).expand(len(batch.x_real), -1), which="response"), p.code.shape[1]
+        )
         change = torch.stack([(high - low).abs().mean() for low, high in ends]).mean()
         self.generator.train(training)
         return change
@@ -179,7 +183,7 @@ class Stepper:
     def _pass(self, batch: Batch, *phases: Phase, own: str = "") -> Pass:
         """What the networks make of a batch; x_same is made only where a term of these phases asks for it."""
         same = any("x_same" in term.needs for phase in phases for term in self.terms[phase])
-        return Pass(self.generator, self.critic, batch, self.recipe, self.processes, bf16=self.bf16, same=same, own=own)
+        return Pass(self.generator, self.critic, batch, self.recipe, self.processes, self.forward, same=same, own=own)
 
     def _part(self, batch: Batch) -> Batch:
         """What the critic learns from in a step of its own."""

@@ -10,7 +10,7 @@ from domainxfer.training.passes import Pass
 
 
 def made(recipe, stepper, batch) -> Pass:
-    return Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=True)
+    return Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, stepper.forward, same=True)
 
 
 def test_cycle_noise_is_seen_but_not_to_be_removed(tiny_recipe, new_stepper, some_batches) -> None:
@@ -106,7 +106,7 @@ def test_the_other_fakes_are_those_of_the_other_code(tiny_recipe, new_stepper, s
         content = batch.x_source if mode == "translate" else p.noise
         alone = stepper.generator(content, batch.y_real, p.other_code)
         torch.testing.assert_close(p.x_other, alone, atol=1e-5, rtol=0)
-        assert float((p.x_other - p.with_code(p.code)).detach().abs().mean()) > 1e-4
+        assert float((p.x_other - p.with_code(p.code, "fake")).detach().abs().mean()) > 1e-4
 
 
 @pytest.mark.parametrize("critic_steps", [0, 1, 5])

@@ -158,7 +158,7 @@ def test_the_critics_gradient_and_lazy_r1(
     d, g = copy.deepcopy(stepper.critic), copy.deepcopy(stepper.generator)
     parts = stepper([batch], step)
 
-    code = Pass(g, d, batch, recipe, stepper.processes, bf16=False, same=False).code
+    code = Pass(g, d, batch, recipe, stepper.processes, stepper.forward, same=False).code
     with torch.no_grad():
         x_fake = g(batch.x_source, batch.y_real, code)
     x_real = batch.x_real
@@ -189,7 +189,7 @@ def test_the_generators_gradient(tiny_recipe: MakeRecipe, new_stepper: MakeStepp
     d, g = copy.deepcopy(stepper.critic), copy.deepcopy(stepper.generator)
     parts = stepper([batch], 0)
 
-    code = Pass(g, d, batch, recipe, stepper.processes, bf16=False, same=False).code
+    code = Pass(g, d, batch, recipe, stepper.processes, stepper.forward, same=False).code
     with torch.no_grad():
         own = d(batch.x_real, batch.y_real).code.clamp(-1, 1)
     x_fake = g(batch.x_source, batch.y_real, code)
@@ -228,7 +228,7 @@ def test_the_gradient_of_code_diversity_flows_into_both_fakes(
     recipe = tiny_recipe(only(generator={"code_diversity": {"weight": 3, "ceiling": 1.5}}))
     stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
     g = copy.deepcopy(stepper.generator)
-    by_hand = Pass(g, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False)
+    by_hand = Pass(g, stepper.critic, batch, recipe, stepper.processes, stepper.forward, same=False)
     parts = stepper([batch], 0)
     change = (g(batch.x_source, batch.y_real, by_hand.code) - g(batch.x_source, batch.y_real, by_hand.other_code)).abs()
     value = (1.5 - change.flatten(1).mean(1)).clamp(min=0).mean()
@@ -243,7 +243,7 @@ def test_the_code_response_is_the_change_from_one_end_to_the_other(
 ) -> None:
     recipe = tiny_recipe({"mode": mode})
     stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
-    p = Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False)
+    p = Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, stepper.forward, same=False)
     content = batch.x_source if mode == "translate" else p.noise
     of_value = []
     for low, high in (([-1.0, 0.0], [1.0, 0.0]), ([0.0, -1.0], [0.0, 1.0])):
@@ -366,7 +366,8 @@ def test_the_critic_looks_at_each_picture_once_a_phase(
 
 def targets_of(recipe: Recipe, stepper: Stepper, batches: list[Batch]) -> list[int]:
     passes = [
-        Pass(stepper.generator, stepper.critic, b, recipe, stepper.processes, bf16=False, same=False) for b in batches
+        Pass(stepper.generator, stepper.critic, b, recipe, stepper.processes, stepper.forward, same=False)
+        for b in batches
     ]
     return [label for p in passes if p.y_target is not None for label in p.y_target.tolist()]
 
@@ -724,7 +725,7 @@ def test_noise_is_of_the_kind_asked_for(kind: str, tiny_recipe, new_stepper, som
     recipe = tiny_recipe({"mode": "generate", "generator": {"noise": kind, "noise_size": 4000}})
     stepper = new_stepper(recipe)
     (batch,) = some_batches(recipe)
-    p = Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False)
+    p = Pass(stepper.generator, stepper.critic, batch, recipe, stepper.processes, stepper.forward, same=False)
     assert float(p.noise.std()) == pytest.approx({"normal": 1.0, "uniform": 3**-0.5}[kind], rel=0.03)
     assert (float(p.noise.abs().max()) <= 1) == (kind == "uniform")
 
@@ -849,7 +850,7 @@ def test_each_of_several_critics_is_judged_by_itself_and_averaged(tiny_recipe, n
     stepper, (batch,) = new_stepper(recipe), some_batches(recipe)
     g, alone = copy.deepcopy(stepper.generator), copy.deepcopy(stepper.critic.critics)
     parts = stepper([batch], 0)
-    code = Pass(g, stepper.critic, batch, recipe, stepper.processes, bf16=False, same=False).code
+    code = Pass(g, stepper.critic, batch, recipe, stepper.processes, stepper.forward, same=False).code
     x_fake = g(batch.x_source, batch.y_real, code).detach()
     losses = []
     for critic in alone:
