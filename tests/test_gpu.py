@@ -1,5 +1,5 @@
 """On a GPU: a run in bf16 that learns, goes on after a stop, and whose model translates there as on the CPU; and steps
-that are replayed, which learn as others do, and never make the program wait for the GPU.
+that are recorded, which learn as others do, and never make the program wait for the GPU.
 
 The rest of the suite hides the GPU (conftest.py). By hand: DOMAINXFER_TEST_GPU=1 pytest tests/test_gpu.py
 """
@@ -49,7 +49,7 @@ def test_a_model_translates_there_as_on_the_cpu() -> None:
     assert (here - x).abs().mean() > 0.01
 
 
-# --- replayed steps ---------------------------------------------------------------------------------------------------
+# --- recorded steps ---------------------------------------------------------------------------------------------------
 
 TRANSLATE: dict[str, Any] = {
     "generator": {"code_size": 2, "fine": 1},
@@ -73,12 +73,12 @@ def small(changes: dict[str, Any]) -> Recipe:
     return override(override(Recipe(), sizes), changes).resolved(2)
 
 
-def new_stepper(recipe: Recipe, *, replayed: bool) -> Stepper:
+def new_stepper(recipe: Recipe, how: str) -> Stepper:
     torch.manual_seed(0)
     generator, critic, processes = new_generator(recipe.generator), new_critic(recipe.critic), Processes()
     for network in (generator, critic):
         network.to(device=processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    asked = override(recipe, {"training": {"cuda_graphs": replayed}})
+    asked = override(recipe, {"training": {"on_gpu": how}})
     return Stepper(generator, critic, asked, processes, bf16=False)
 
 
@@ -103,29 +103,30 @@ def exact() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("how", ["replayed", "compiled"])
 @pytest.mark.parametrize("changes", [TRANSLATE, GENERATE], ids=["translate", "generate"])
-def test_replayed_steps_learn_as_others_do(changes: dict[str, Any]) -> None:
+def test_recorded_steps_learn_as_others_do(changes: dict[str, Any], how: str) -> None:
     recipe = small(changes)
-    plain, replayed = (new_stepper(recipe, replayed=how) for how in (False, True))
-    sides = (16, 16, 32, 32, 32, 32) if recipe.mode == "translate" else (32,) * 6  # a recording holds for one size
+    plain, recorded = (new_stepper(recipe, which) for which in ("eager", how))
+    sides = (16, 16, 32, 32) if recipe.mode == "translate" else (32,) * 4  # a recording holds for one size
     for step, side in enumerate(sides):
         parts = [
             stepper([b.to(stepper.processes.device, torch.channels_last) for b in batches_of(recipe, step, side)], step)
-            for stepper in (plain, replayed)
+            for stepper in (plain, recorded)
         ]
         assert parts[0].keys() == parts[1].keys()
         for name in parts[0]:
             torch.testing.assert_close(parts[1][name], parts[0][name], rtol=2e-3, atol=2e-4, msg=f"{step} {name}")
     torch.manual_seed(0)
     start = new_generator(recipe.generator).to(plain.processes.device)
-    apart = distance(plain.generator, replayed.generator)
+    apart = distance(plain.generator, recorded.generator)
     assert apart < 0.02 * distance(plain.generator, start), apart
 
 
 @pytest.mark.parametrize("changes", [TRANSLATE, GENERATE], ids=["translate", "generate"])
 def test_a_step_never_waits_for_the_gpu(changes: dict[str, Any]) -> None:
     recipe = small(changes)
-    stepper = new_stepper(recipe, replayed=True)
+    stepper = new_stepper(recipe, "replayed")
     for step in range(4):
         if step == 2:  # the first two have recorded what both kinds of step replay
             torch.cuda.set_sync_debug_mode("error")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -115,27 +114,30 @@ class SubPixelUp(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = conv3x3(in_channels, 4 * out_channels)
+        self.conv, self.blur = conv3x3(in_channels, 4 * out_channels), Blur()
         with torch.no_grad():
             self.conv.weight.copy_(self.conv.weight[::4].repeat_interleave(4, dim=0))
             self.conv.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', 2 H, 2 W)."""
-        return blur(F.pixel_shuffle(self.conv(x), 2))
+        blurred: Tensor = self.blur(F.pixel_shuffle(self.conv(x), 2))
+        return blurred
 
 
-def blur(x: Tensor) -> Tensor:
+class Blur(nn.Module):
     """Separable [1 2 1] / 4 filter of each channel, edges repeated: (B, C, H, W) -> the same shape."""
-    weight = _blur_kernel(x.device, x.dtype).expand(x.shape[1], 1, 3, 3)
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, groups=x.shape[1])
 
+    kernel: Tensor
 
-@cache  # made anew, it would be a copy from the host each time, for which a GPU stops
-def _blur_kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
-    with torch.inference_mode(False), torch.no_grad():  # it serves gradients too, whoever asks for it first
-        kernel = torch.tensor([1.0, 2.0, 1.0])
-        return (kernel[:, None] * kernel / 16).to(device, dtype)
+    def __init__(self) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0])
+        self.register_buffer("kernel", (row[:, None] * row / 16)[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.kernel.to(x.dtype).expand(x.shape[1], 1, 3, 3)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, groups=x.shape[1])
 
 
 def conv3x3(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainxfer.models.bands import Bands, FromColours
-from domainxfer.models.blocks import ConditionedBlock, ConditionedNorm, SubPixelUp, blur, conv3x3
+from domainxfer.models.blocks import Blur, ConditionedBlock, ConditionedNorm, SubPixelUp, conv3x3
 from domainxfer.models.config import GeneratorConfig
 from domainxfer.models.detail import amplified
 from domainxfer.models.heads import NoisyHeads
@@ -171,12 +171,13 @@ class NoiseHead(nn.Module):
         self.steps = nn.ModuleList(
             ConditionedBlock(config.width, CONDITION_SIZE, config.norm, config.leak) for _ in range(doublings)
         )
+        self.blur = Blur()
 
     def forward(self, noise: Tensor, condition: Tensor, layout: torch.memory_format) -> Tensor:
         x: Tensor = self.linear(noise, noise[:, 0]) if isinstance(self.linear, NoisyHeads) else self.linear(noise)
         x = x.view(-1, self.width, self.grid, self.grid).contiguous(memory_format=layout)
         for block in self.steps:
-            x = blur(F.interpolate(block(x, condition), scale_factor=2, mode="nearest"))
+            x = self.blur(F.interpolate(block(x, condition), scale_factor=2, mode="nearest"))
         return x
 
 

@@ -2,10 +2,12 @@
 
 The networks are so small that a GPU waits for the program that launches its kernels, thousands a step. A CUDA graph
 launches all those of a forward, and all those of its backward, at once. What is computed stays the same.
+What is left then is mostly memory read and written by one small operation after another; torch.compile fuses them.
 """
 
+import warnings
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +27,14 @@ class Forward:
     Args:
         device: where they are.
         bf16: autocast to bf16.
-        replayed: record what can be; GPUs only.
+        on_gpu: "eager", "replayed" or "compiled" there; on a CPU it is always eager.
     """
 
-    def __init__(self, device: torch.device, *, bf16: bool, replayed: bool = False) -> None:
-        self.device, self.bf16, self.replayed = device, bf16, replayed and device.type == "cuda"
+    def __init__(
+        self, device: torch.device, *, bf16: bool, on_gpu: Literal["eager", "replayed", "compiled"] = "eager"
+    ) -> None:
+        self.device, self.bf16 = device, bf16
+        self.on_gpu = on_gpu if device.type == "cuda" else "eager"
         self._recorded: dict[Hashable, nn.Module] = {}
 
     def __call__(self, network: nn.Module, *inputs: Tensor | None, which: str) -> Any:
@@ -41,20 +46,25 @@ class Forward:
             which: name of this call. What a replayed call returns is overwritten by the next one of the same name, so
                 that calls with a backward in common need names of their own.
         """
-        if not (self.replayed and torch.is_grad_enabled() and may_be_recorded(network)):
+        if self.on_gpu == "eager" or not torch.is_grad_enabled() or not may_be_recorded(network):
             with autocast(self.device, self.bf16):
                 return network(*inputs)
         given = tuple(x for x in inputs if x is not None)
         learns = tuple(p.requires_grad for p in network.parameters())
         key = (id(network), which, network.training, learns, tuple(_kind(x) for x in inputs))
         if key not in self._recorded:
-            self._recorded[key] = self._record(_Call(network, inputs, self.device, bf16=self.bf16), given)
+            fused: Any = torch.compile(network, dynamic=False) if self.on_gpu == "compiled" else network
+            self._recorded[key] = _recorded(_Call(fused, inputs, self.device, bf16=self.bf16), given)
         return self._recorded[key](*given)
 
-    def _record(self, call: nn.Module, given: tuple[Tensor, ...]) -> nn.Module:
-        like = tuple(x.detach().clone().requires_grad_(x.requires_grad) for x in given)
-        torch.cuda.make_graphed_callables(call, like, allow_unused_input=True)  # puts replaying in place of forward
-        return call
+
+def _recorded(call: nn.Module, given: tuple[Tensor, ...]) -> nn.Module:
+    """The call, whose forward and backward are replayed from now on."""
+    like = tuple(x.detach().clone().requires_grad_(x.requires_grad) for x in given)
+    # The recording keeps the nodes that add up gradients, on the stream on which it was made. They are waited for.
+    warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream does not match")
+    torch.cuda.make_graphed_callables(call, like, allow_unused_input=True)  # puts replaying in place of its forward
+    return call
 
 
 def may_be_recorded(network: nn.Module) -> bool:

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 
 from domainxfer.models.blocks import (
     MANY_PICTURES,
+    Blur,
     ConditionedBlock,
     ConditionedNorm,
     InstanceNorm,
     SubPixelUp,
-    blur,
     conv3x3,
     instance_normalised,
 )
@@ -122,7 +122,7 @@ def blurred_by_hand(x: np.ndarray) -> np.ndarray:
 
 def test_blur_is_the_binomial_filter_with_edges_repeated() -> None:
     x = normal(2, 3, 5, 7).double()
-    y = blur(x).numpy()
+    y = Blur()(x).numpy()
     for b in range(2):
         for c in range(3):
             np.testing.assert_allclose(y[b, c], blurred_by_hand(x[b, c].numpy()), rtol=1e-12, atol=1e-12)
@@ -133,8 +133,8 @@ def test_blur_removes_the_checkerboard_exactly_and_keeps_what_is_flat(pattern: t
     i, j = torch.meshgrid(torch.arange(8), torch.arange(8), indexing="ij")
     down, across = pattern
     board = ((-1.0) ** (i * (down - 1) + j * (across - 1)))[None, None]
-    assert blur(board)[0, 0, 1:-1, 1:-1].abs().max() == 0
-    assert (blur(torch.full((1, 1, 8, 8), 0.5)) == 0.5).all()
+    assert Blur()(board)[0, 0, 1:-1, 1:-1].abs().max() == 0
+    assert (Blur()(torch.full((1, 1, 8, 8), 0.5)) == 0.5).all()
 
 
 def test_sub_pixels_start_equal() -> None:
