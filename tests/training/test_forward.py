@@ -1,4 +1,4 @@
-"""How networks are called. What a recording gives is tested on a GPU (test_gpu.py); here, what is recorded, and when."""
+"""How networks are called. What a recording gives is tested on a GPU (test_gpu.py); here: what is recorded, when."""
 
 from typing import Any
 
