@@ -115,11 +115,7 @@ class TrainingSettings(Settings):
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the generator's moving average, reached after warm-up")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where that is the faster")
     channels_last: Literal["auto", "yes", "no"] = "auto"
-    on_gpu: Literal["eager", "replayed", "compiled"] = Field(
-        "replayed",
-        description="each network's kernels are recorded once and replayed; compiled: fused by torch.compile before, "
-        "which takes minutes at the start",
-    )
+    cuda_graphs: bool = Field(True, description="on a GPU, what each network does is recorded once, and replayed")
     checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints kept")
     log_every: int = Field(25, ge=1, description="steps between rows of metrics.csv")

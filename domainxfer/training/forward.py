@@ -2,15 +2,15 @@
 
 The networks are so small that a GPU waits for the program that launches its kernels, thousands a step. A CUDA graph
 launches all those of a forward, and all those of its backward, at once. What is computed stays the same.
-What is left then is mostly memory read and written by one small operation after another; torch.compile fuses them.
 """
 
 import warnings
-from collections.abc import Hashable
-from typing import Any, Literal
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrize import ParametrizationList
@@ -27,15 +27,13 @@ class Forward:
     Args:
         device: where they are.
         bf16: autocast to bf16.
-        on_gpu: "eager", "replayed" or "compiled" there; on a CPU it is always eager.
+        replayed: record what can be; nothing is on a CPU.
     """
 
-    def __init__(
-        self, device: torch.device, *, bf16: bool, on_gpu: Literal["eager", "replayed", "compiled"] = "eager"
-    ) -> None:
+    def __init__(self, device: torch.device, *, bf16: bool, replayed: bool = False) -> None:
         self.device, self.bf16 = device, bf16
-        self.on_gpu = on_gpu if device.type == "cuda" else "eager"
-        self._recorded: dict[Hashable, nn.Module] = {}
+        self.replayed = replayed and device.type == "cuda"
+        self._recorded: dict[Hashable, Callable[..., Any]] = {}
 
     def __call__(self, network: nn.Module, *inputs: Tensor | None, which: str) -> Any:
         """network(*inputs).
@@ -46,25 +44,44 @@ class Forward:
             which: name of this call. What a replayed call returns is overwritten by the next one of the same name, so
                 that calls with a backward in common need names of their own.
         """
-        if self.on_gpu == "eager" or not torch.is_grad_enabled() or not may_be_recorded(network):
+        if not (self.replayed and torch.is_grad_enabled() and may_be_recorded(network)):
             with autocast(self.device, self.bf16):
                 return network(*inputs)
         given = tuple(x for x in inputs if x is not None)
-        learns = tuple(p.requires_grad for p in network.parameters())
-        key = (id(network), which, network.training, learns, tuple(_kind(x) for x in inputs))
+        parameters = tuple(network.parameters())
+        key = (id(network), which, network.training, tuple(x is None for x in inputs), *map(_kind, given + parameters))
         if key not in self._recorded:
-            fused: Any = torch.compile(network, dynamic=False) if self.on_gpu == "compiled" else network
-            self._recorded[key] = _recorded(_Call(fused, inputs, self.device, bf16=self.bf16), given)
-        return self._recorded[key](*given)
+            self._recorded[key] = self._record(network, inputs, parameters)
+        return self._recorded[key](*given, *parameters)
+
+    def _record(
+        self, network: nn.Module, inputs: tuple[Tensor | None, ...], parameters: tuple[Tensor, ...]
+    ) -> Callable[..., Any]:
+        """The call as a function of those inputs that are there and of the parameters."""
+        names = [name for name, _ in network.named_parameters()]
+        missing = [x is None for x in inputs]
+
+        def call(*tensors: Tensor) -> Any:
+            values = iter(tensors)
+            arguments = tuple(None if absent else next(values) for absent in missing)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
+                return functional_call(network, dict(zip(names, values, strict=True)), arguments)
+
+        # Gradients of the parameters themselves may already be under way, on a stream that a recording must not touch.
+        # So it is made with copies: of the inputs, and of the parameters as tensors that share their memory.
+        like = [x.detach().clone() for x in inputs if x is not None] + [p.detach() for p in parameters]
+        wanted = [x.requires_grad for x in (*inputs, *parameters) if x is not None]
+        like = [x.requires_grad_(learns) for x, learns in zip(like, wanted, strict=True)]
+        return _recorded(call, tuple(like))
 
 
-def _recorded(call: nn.Module, given: tuple[Tensor, ...]) -> nn.Module:
-    """The call, whose forward and backward are replayed from now on."""
-    like = tuple(x.detach().clone().requires_grad_(x.requires_grad) for x in given)
-    # The recording keeps the nodes that add up gradients, on the stream on which it was made. They are waited for.
-    warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream does not match")
-    torch.cuda.make_graphed_callables(call, like, allow_unused_input=True)  # puts replaying in place of its forward
-    return call
+def _recorded(call: Callable[..., Any], like: tuple[Tensor, ...]) -> Callable[..., Any]:
+    """The call, whose forward and backward are replayed; for arguments like these."""
+    with warnings.catch_warnings():
+        # Recording asks for gradients of these arguments on two streams in turn, and adds none of them up.
+        warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream does not match")
+        replayed: Callable[..., Any] = torch.cuda.make_graphed_callables(call, like, allow_unused_input=True)
+    return replayed
 
 
 def may_be_recorded(network: nn.Module) -> bool:
@@ -72,21 +89,6 @@ def may_be_recorded(network: nn.Module) -> bool:
     return not any(isinstance(module, WITH_A_STATE) for module in network.modules())
 
 
-class _Call(nn.Module):
-    """A network with those of its inputs that are tensors; the others are None."""
-
-    def __init__(
-        self, network: nn.Module, inputs: tuple[Tensor | None, ...], device: torch.device, *, bf16: bool
-    ) -> None:
-        super().__init__()
-        self.network, self.given, self.device, self.bf16 = network, [x is not None for x in inputs], device, bf16
-
-    def forward(self, *tensors: Tensor) -> Any:
-        these = iter(tensors)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
-            return self.network(*(next(these) if given else None for given in self.given))
-
-
-def _kind(x: Tensor | None) -> Hashable:
+def _kind(x: Tensor) -> Hashable:
     """What a recording of a call with x holds for."""
-    return None if x is None else (x.shape, x.stride(), x.dtype, x.requires_grad)
+    return x.shape, x.stride(), x.dtype, x.requires_grad

@@ -44,7 +44,7 @@ class Stepper:
     ) -> None:
         self.generator, self.critic, self.recipe = generator, critic, recipe
         self.processes = processes
-        self.forward = Forward(processes.device, bf16=bf16, on_gpu=recipe.training.on_gpu)
+        self.forward = Forward(processes.device, bf16=bf16, replayed=recipe.training.cuda_graphs)
         self.terms: dict[Phase, list[Term]] = build_terms(recipe.objective)
         self._refuse_what_no_pass_has()
         self.critic_places = places_of_critic(recipe)

@@ -1,5 +1,6 @@
 """How networks are called. What a recording gives is tested on a GPU (test_gpu.py); here: what is recorded, when."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,32 +47,53 @@ def test_both_networks_are_recorded_as_they_are_by_default() -> None:
     assert may_be_recorded(Critic(recipe.critic))
 
 
-@pytest.mark.parametrize("on_gpu", ["eager", "replayed", "compiled"])
-def test_on_a_cpu_nothing_is_recorded(on_gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_cpu_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forward, "_recorded", lambda *_: pytest.fail("recorded"))
     network, x = Scaled(), torch.ones(2)
-    there, label = Forward(CPU, bf16=False, on_gpu=on_gpu)(network, x, None, x, which="a")
+    there, label = Forward(CPU, bf16=False, replayed=True)(network, x, None, x, which="a")
     assert there.tolist() == [4.0, 4.0]
     assert label is x
 
 
-def recording(monkeypatch: pytest.MonkeyPatch) -> tuple[Forward, list[nn.Module]]:
-    """One that believes to be on a GPU, and the calls that it has recorded so far."""
-    calls: list[nn.Module] = []
+def recording(monkeypatch: pytest.MonkeyPatch) -> tuple[Forward, list[tuple[Tensor, ...]]]:
+    """One that believes to be on a GPU, and what it has recorded so far: like which arguments."""
+    made: list[tuple[Tensor, ...]] = []
 
-    def recorded(call: nn.Module, given: tuple[Tensor, ...]) -> nn.Module:
-        assert all(isinstance(x, Tensor) for x in given)
-        calls.append(call)
+    def recorded(call: Callable[..., Any], like: tuple[Tensor, ...]) -> Callable[..., Any]:
+        assert all(isinstance(x, Tensor) for x in like)
+        made.append(like)
         return call
 
     monkeypatch.setattr(forward, "_recorded", recorded)
     there = Forward(CPU, bf16=False)
-    there.on_gpu = "replayed"
-    return there, calls
+    there.replayed = True
+    return there, made
+
+
+def test_a_recording_is_made_with_the_parameters_memory_and_with_copies_of_the_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there, made = recording(monkeypatch)
+    network, x = Scaled(), torch.ones(2, requires_grad=True)
+    there(network, x, None, x.detach(), which="a")
+    (first, code, weight) = made[0]
+    assert [first.requires_grad, code.requires_grad, weight.requires_grad] == [True, False, True]
+    assert first.data_ptr() != x.data_ptr() != code.data_ptr()
+    assert weight.data_ptr() == network.weight.data_ptr()
+    assert weight is not network.weight
+
+
+def test_gradients_reach_the_parameters_and_the_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, _ = recording(monkeypatch)
+    network, x = Scaled(), torch.tensor([1.0, 5.0], requires_grad=True)
+    there(network, x, None, torch.zeros(2), which="a")[0].sum().backward()
+    assert network.weight.grad is not None
+    assert x.grad is not None
+    assert (network.weight.grad.item(), x.grad.tolist()) == (6.0, [3.0, 3.0])
 
 
 def test_a_call_is_recorded_once_and_gives_what_the_network_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    there, calls = recording(monkeypatch)
+    there, made = recording(monkeypatch)
     network, label = Scaled(), torch.tensor([1])
     for value in (1.0, 2.0):
         x = torch.full((2,), value)
@@ -79,11 +101,11 @@ def test_a_call_is_recorded_once_and_gives_what_the_network_gives(monkeypatch: p
             found, passed = there(network, x, given, x, which="a")
             assert found.tolist() == [4 * value] * 2
             assert passed is (x if given is None else given)
-    assert len(calls) == 2  # with a label, and without
+    assert len(made) == 2  # with a label, and without
 
 
 def test_what_a_recording_does_not_hold_for_is_recorded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    there, calls = recording(monkeypatch)
+    there, made = recording(monkeypatch)
     network, x = Scaled(), torch.ones(2, 3, 4)
     there(network, x, None, x, which="a")
     there(network, x, None, x, which="b")  # its answer must outlive the next "a"
@@ -95,17 +117,17 @@ def test_what_a_recording_does_not_hold_for_is_recorded_anew(monkeypatch: pytest
     there(network, x, None, x, which="a")
     network.eval()
     there(network, x, None, x, which="a")
-    assert len(calls) == 8
+    assert len(made) == 8
     network.train().requires_grad_(True)
     there(network, x, None, x, which="a")
-    assert len(calls) == 8
+    assert len(made) == 8
 
 
 def test_without_gradients_there_is_nothing_to_replay(monkeypatch: pytest.MonkeyPatch) -> None:
-    there, calls = recording(monkeypatch)
+    there, made = recording(monkeypatch)
     with torch.no_grad():
         there(Scaled(), torch.ones(2), None, torch.ones(2), which="a")
-    assert not calls
+    assert not made
 
 
 def test_bf16_is_that_of_the_run() -> None:
