@@ -1,7 +1,7 @@
 """How fast is the training step, and how much of what the machine can do does it use?
 
-    python benchmarks/step_speed.py [--sizes 64 128] [--seconds 20] [--batch 8] [--card horse2zebra] [--threads N]
-        [--markdown]
+    python benchmarks/step_speed.py [--sizes 64 128] [--seconds 20] [--batch 8] [--card horse2zebra] [--set A.B=C ...]
+        [--threads N] [--markdown]
 
 The step is that of the default translation recipe (two domains), or of a card's recipe, whole; its batches lie in
 memory, so that loading is not in the figures. Its floating-point operations (convolutions and matrix products) are
@@ -25,7 +25,7 @@ from domainxfer.datasets.card import load_card
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.models.precision import pays_bf16
-from domainxfer.recipe import Recipe, override
+from domainxfer.recipe import Recipe, override, set_option
 from domainxfer.training.processes import Processes
 from domainxfer.training.step import Stepper
 
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="each measurement lasts at least so long")
     parser.add_argument("--batch", type=int, default=8, help="pictures in a batch")
     parser.add_argument("--card", help="a data set whose recipe is measured; the default recipe without it")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="change a setting of the recipe")
     parser.add_argument("--threads", type=int, help="CPU threads; PyTorch's choice without it")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     options = parser.parse_args()
@@ -51,7 +52,7 @@ def main() -> None:
     peaks = {name: convolution_peak(device, name == "bf16", options.seconds / 4) for name in PRECISIONS}
     rows = []
     for size in options.sizes:
-        recipe = recipe_of(options.card, size, options.batch)
+        recipe = recipe_of(options.card, size, options.batch, options.set)
         for precision in PRECISIONS:
             rows.append(step_speed(recipe, precision, processes, options.seconds, peaks[precision]))
     cpu = f"{platform.machine()} CPU ({torch.backends.cpu.get_cpu_capability()}), {torch.get_num_threads()} threads"
@@ -73,17 +74,23 @@ def convolution_peak(device: torch.device, bf16: bool, seconds: float) -> float:
     return counted(convolve, 1) / timed(convolve, 1, seconds, device)
 
 
-def recipe_of(card: str | None, size: int, batch: int) -> Recipe:
+def recipe_of(card: str | None, size: int, batch: int, settings: Sequence[str] = ()) -> Recipe:
     """The translation recipe of a card, or the default one for two domains, at a size and a batch."""
+    changes: dict[str, Any] = {}
+    for assignment in settings:
+        set_option(changes, assignment)
     known = load_card(card) if card else None
     base = override(Recipe(), known.recipe) if known else Recipe()
-    return override(base, {"data": {"size": size, "batch": batch}}).resolved(len(known.domains) if known else DOMAINS)
+    sized = override(override(base, changes), {"data": {"size": size, "batch": batch}})
+    return sized.resolved(len(known.domains) if known else DOMAINS)
 
 
 def step_speed(recipe: Recipe, precision: str, processes: Processes, seconds: float, peak: float) -> list[str]:
     """A row of the table: the step of a recipe, counted and timed."""
+    one_by_one = override(recipe, {"training": {"cuda_graphs": False}})  # what is replayed escapes the counter
+    operations = counted(*step_of(one_by_one, precision, processes))
     step, period = step_of(recipe, precision, processes)
-    operations = counted(step, period)
+    timed(step, period, 0, processes.device)
     lasted = timed(step, period, seconds, processes.device)
     rate, batch = operations / lasted, recipe.data.batch
     numbers = [f"{batch / lasted:.1f}", f"{1e3 * lasted:.0f}", f"{operations / 1e9:.1f}", f"{rate / 1e9:.0f}"]
@@ -139,7 +146,7 @@ def counted(work: Callable[[int], None], period: int) -> float:
 
 
 def timed(work: Callable[[int], None], period: int, seconds: float, device: torch.device) -> float:
-    """Seconds of a call, averaged over whole periods; the counting before it has warmed everything up."""
+    """Seconds of a call, averaged over whole periods, at least one; warm everything up before."""
     began, calls = now(device), 0
     while calls == 0 or now(device) - began < seconds:
         for number in range(period):

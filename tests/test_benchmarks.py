@@ -51,6 +51,8 @@ def test_step_speed_takes_the_recipe_of_a_card(step_speed):
     assert (default.data.size, default.data.batch, default.generator.labels) == (32, 4, 2)
     assert (card.data.size, card.data.batch, card.generator.labels) == (32, 4, 2)
     assert (default.generator.fine, card.generator.fine) == (0, 2)
+    changed = step_speed.recipe_of("horse2zebra", 32, 4, ["generator.fine=1", "training.cuda_graphs=false"])
+    assert (changed.generator.fine, changed.training.cuda_graphs) == (1, False)
 
 
 @pytest.fixture
