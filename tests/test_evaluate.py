@@ -368,6 +368,12 @@ def test_where_the_truth_is_known() -> None:
     assert set(figures) >= {"psnr", "hits"}
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_pictures_that_belong_together_are_redrawn_together(paired: bool) -> None:
+    dark, light = Bench(HeldOut(grey_data(truth=Scenes()), SIDE, Colours()), paired=paired).weights
+    assert torch.equal(dark, light) == paired
+
+
 def test_the_labels_are_the_models_own_whatever_the_order_of_the_data(place: Path, tmp_path: Path) -> None:
     """Data sorts dark before light; a model that learned light first must not be read the other way round."""
     model = network(("light", "dark"))

@@ -117,3 +117,11 @@ def test_two_proportions_is_the_binomial_test() -> None:
     pooled = (4 + 20) / 600
     assert z[0] == pytest.approx((0.02 - 0.05) / math.sqrt(pooled * (1 - pooled) * (1 / 200 + 1 / 400)))
     assert z[1:].tolist() == [0, 0], "a cell without any picture says nothing"
+
+
+@pytest.mark.parametrize(("made", "missed"), [(30, False), (120, True)])
+def test_few_pictures_are_no_proof_that_a_kind_is_missed(cells: Cells, made: int, missed: bool) -> None:
+    """Of 30 pictures without a tenth of the kinds, chance is not excluded (z = -1.8); of 120 it is (z = -3.6)."""
+    found = cells.figures(pictures(made, with_share_of_kind_3(0), seed=0))
+    assert any(found.gone) == missed
+    assert (found.missing > 0) == missed

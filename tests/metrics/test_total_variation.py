@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from domainxfer.draws import draw
 from domainxfer.metrics.total_variation import BANDWIDTH, density_distance, shared_coordinates, total_variation
 
 
@@ -159,3 +160,23 @@ def test_too_few_directions() -> None:
         total_variation(torch.zeros(5, 2), torch.ones(5, 2))
     with pytest.raises(ValueError, match="wanted 4 coordinates"):
         total_variation(normal(9, 3, 0), normal(9, 3, 1), dimensions=4)
+
+
+def test_a_point_has_no_part_in_the_density_at_its_own_draw() -> None:
+    """By hand, from a few points, where one's own part would be most of the density."""
+    x, y, bandwidth, seed = [0.0, 0.5, 3.0], [1.0, 2.5], 0.5, 3
+
+    def density(at: float, points: list[float]) -> float:
+        return sum(math.exp(-(((at - point) / bandwidth) ** 2) / 2) for point in points) / len(points)
+
+    sides = []
+    for place, (own, other) in enumerate(((x, y), (y, x))):
+        moves = draw(seed, "density", place).standard_normal((len(own), 1))[:, 0] * bandwidth
+        terms = []
+        for number, (point, move) in enumerate(zip(own, moves, strict=True)):
+            p = density(point + move, own[:number] + own[number + 1 :])
+            q = density(point + move, other)
+            terms.append(abs(p - q) / (p + q))
+        sides.append(sum(terms) / len(terms))
+    found = density_distance(*(torch.tensor(s).double()[:, None] for s in (x, y)), bandwidth=bandwidth, seed=seed)
+    assert found == pytest.approx(sum(sides) / 2, rel=1e-9)

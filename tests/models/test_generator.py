@@ -10,6 +10,7 @@ from domainxfer.models import blocks, generator
 from domainxfer.models.config import GeneratorConfig
 from domainxfer.models.detail import smoothed, smoothed_between_edges
 from domainxfer.models.generator import Generator
+from domainxfer.recipe import Recipe
 
 
 def made(seed: int = 0, **settings: Any) -> Generator:
@@ -201,6 +202,18 @@ def test_change_is_added_to_the_input_and_small_at_the_start() -> None:
     torch.testing.assert_close(torch.tanh(change(x, label) - x), plain(x, label))
     assert 1e-3 < (change(x, label) - x).abs().mean() < 0.5
     assert 1e-3 < (made(labels=2, detail=3)(x, label) - x).abs().mean() < 0.5
+
+
+def test_the_default_starts_quietly_and_not_in_silence() -> None:
+    """A label flip must show from the first step, and an untrained network must not repaint the picture."""
+    changes = []
+    for seed in range(4):
+        torch.manual_seed(seed)
+        g = Generator(Recipe().resolved(2).generator)
+        x = torch.rand(2, 3, 64, 64) * 2 - 1
+        with torch.no_grad():
+            changes.append(float((g(x, torch.tensor([0, 1])) - x).abs().mean()))
+    assert 0.03 < sum(changes) / len(changes) < 0.15
 
 
 def erasing(detail: int, edges: float = 0.0) -> Generator:

@@ -15,9 +15,10 @@ from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.losses.info import information
 from domainxfer.models.layered import LayeredCritic
+from domainxfer.objective import NeighbourLabels
 from domainxfer.recipe import Recipe
 from domainxfer.training.listener import Listener
-from domainxfer.training.neighbour_labels import linear_of, nearest_neighbours, read_labels_anew
+from domainxfer.training.neighbour_labels import _Heads, linear_of, nearest_neighbours, read_labels_anew
 from domainxfer.training.processes import Processes
 from domainxfer.training.run import Run
 from domainxfer.training.run_folder import RunFolder
@@ -125,6 +126,27 @@ def test_the_best_head_becomes_the_label_head_and_all_else_stays(
     confidence, labels = logits.softmax(1).max(1)
     clear = (confidence - 0.4).abs() > 0.01
     assert torch.equal(read[clear], torch.where(confidence > 0.4, labels, -1)[clear])
+
+
+@pytest.mark.parametrize("few", [0, 4])
+def test_what_a_head_has_found_is_its_information_less_its_error_on_known_labels(few: int) -> None:
+    """By hand, from the heads as they are in the end."""
+    settings = NeighbourLabels(at=1, heads=3, steps=5, batch=8, learning_rate=0.05, balance=1.3)
+    features = torch.randn(12, 6, generator=torch.Generator().manual_seed(1))
+    neighbours = torch.tensor([[(i + 1) % 12, (i + 5) % 12] for i in range(12)])
+    known = torch.tensor([0, 1, 1, 0][:few] + [-1] * (12 - few))
+    heads = _Heads(2, features, settings, seed=0)
+    found = heads.learn(neighbours, known)
+    for head, nats in enumerate(found):
+        weight, bias = (w.double() for w in heads.of(head))
+        p = (features.double() @ weight.T + bias).softmax(1)
+        joint = sum(p[i][:, None] * p[j] for i in range(12) for j in neighbours[i].tolist()) / 24
+        joint = (joint + joint.T) / 2
+        alone = joint.sum(0)
+        by_hand = (joint * joint.log()).sum() - 2 * 1.3 * (alone * alone.log()).sum()
+        for i in range(few):
+            by_hand = by_hand + p[i, known[i]].log() / few
+        assert nats == pytest.approx(float(by_hand), abs=1e-5)
 
 
 def test_neighbours_tell_hues_apart_with_no_label_known(recipe: Recipe, hues, new_stepper) -> None:  # type: ignore[no-untyped-def]
