@@ -93,6 +93,8 @@ class TrainCommand:
             self._say(f"stopped at step {outcome.step}; go on with: {command}")
             return INTERRUPTED
         self._say(f"done: {outcome.step} steps, model in {done.run / 'model'}")
+        if outcome.better_step is not None:
+            self._say(f"step {outcome.better_step} has the better validation figures; its model: {done.run / 'best'}")
         return 1 if done.skipped else 0
 
     def _say(self, text: str) -> None:

@@ -44,9 +44,16 @@ class Command(TrainCommand):
         return [[cell for cell in row if cell] for row in rows]
 
 
-def ends(monkeypatch: pytest.MonkeyPatch, run: Path | None = RUN, *, finished: bool = True, skipped: int = 0) -> None:
+def ends(
+    monkeypatch: pytest.MonkeyPatch,
+    run: Path | None = RUN,
+    *,
+    finished: bool = True,
+    skipped: int = 0,
+    better: int | None = None,
+) -> None:
     """Let training end so, without training."""
-    done = Trained(run, Outcome(7, finished), [f"{i}.png: broken" for i in range(skipped)])
+    done = Trained(run, Outcome(7, finished, better), [f"{i}.png: broken" for i in range(skipped)])
     monkeypatch.setattr(cli_train, "train", lambda data, **arguments: done)
 
 
@@ -75,6 +82,13 @@ def test_all_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     for (_, _, arguments), further in zip(seen, ({"mode": "generate"}, {}), strict=True):
         arguments.pop("listener")
         assert arguments == {**own, "cpu": True, **further}
+
+
+def test_a_finished_run_names_an_earlier_model_that_was_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends(monkeypatch, better=3)
+    command = Command()
+    assert command.train("demo") == 0
+    assert command.lines[-1] == f"step 3 has the better validation figures; its model: {RUN / 'best'}"
 
 
 def test_a_finished_run_says_where_its_model_is(monkeypatch: pytest.MonkeyPatch) -> None:

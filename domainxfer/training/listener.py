@@ -28,5 +28,7 @@ class Outcome:
     step: int
     finished: bool
     """All steps done, or the time is up; False when interrupted."""
+    better_step: int | None = None
+    """Of the model in best/, where the last one has worse figures on the validation pictures."""
     directions: list[Direction] = field(default_factory=list)
     truth: dict[tuple[str, str], TruthFigure] = field(default_factory=dict)

@@ -43,6 +43,9 @@ from domainxfer.training.state import (
 from domainxfer.training.step import Stepper, places_of_critic
 from domainxfer.training.terms import asks_critic
 
+WORSE = 0.05
+"""A last figure is worse than the best one if it is higher by more than this part of it; else they hardly differ."""
+
 
 class Run:
     """A recipe, its data, and the networks in training.
@@ -92,6 +95,8 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self.best: float | None = None
+        self.best_step: int | None = None
+        self.last_rank: float | None = None
         self.sums: dict[str, list[Tensor]] = defaultdict(list)  # parts of the loss since the last row of the log
         self.labels_read: Tensor | None = None
         self._measured_at = -1
@@ -149,7 +154,8 @@ class Run:
     def _take_back(self, extra: dict[str, Any]) -> None:
         """What `_checkpoint` wrote beside networks and optimizers; older versions wrote less."""
         device = self.processes.device
-        self.seconds, self.best = float(extra["seconds"]), extra.get("best_rank")
+        self.seconds = float(extra["seconds"])
+        self.best, self.best_step = extra.get("best_rank"), extra.get("best_step")
         self.watch = Watch(**extra.get("watch", {}))
         self.sums.update({name: list(values.to(device)) for name, values in extra.get("sums", {}).items()})
         read = extra.get("labels_read")
@@ -310,9 +316,9 @@ class Run:
             return [], {}
         directions, truth = self.books.measure(self.step)
         if directions:
-            now = rank(directions)
+            now = self.last_rank = rank(directions)
             if self.best is None or now < self.best:
-                self.best = now
+                self.best, self.best_step = now, self.step
                 self.model(finished=False).save(self.books.folder.best)
         for d in directions:
             if d.cells is not None and self.stepper.terms["generator"]:
@@ -333,6 +339,7 @@ class Run:
         extra = {
             "seconds": self.seconds + self._pace.total,
             "best_rank": self.best,
+            "best_step": self.best_step,
             "watch": asdict(self.watch),
             "sums": {name: torch.stack(values) for name, values in self.sums.items()},
             "labels_read": self.labels_read,
@@ -358,7 +365,12 @@ class Run:
             if all(len(pictures) for pictures in self.data.test):
                 directions, truth = self.books.measure(self.step, "test")
         self.processes.wait()
-        return Outcome(self.step, finished, directions, truth)
+        return Outcome(self.step, finished, self._better_step() if finished else None, directions, truth)
+
+    def _better_step(self) -> int | None:
+        if self.best is None or self.last_rank is None or self.last_rank <= self.best + WORSE * abs(self.best):
+            return None
+        return self.best_step
 
 
 def _mean(name: str, values: Tensor) -> Tensor:

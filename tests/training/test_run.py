@@ -258,6 +258,36 @@ def test_the_best_model_is_that_of_the_best_figure_also_over_a_resume(
     assert NetworkModel.load(folder.best).config.steps == best, "no later one was better than that"
 
 
+@pytest.mark.parametrize(
+    ("ranks", "better"),
+    [
+        ((0.3, 0.2, 0.3), 4),
+        ((0.2, 0.3, 0.205), None),  # hardly worse
+        ((0.2, 0.3, 0.211), 2),
+        ((0.3, 0.2, 0.1), None),
+        ((-0.01, 0.2, 0.1), 2),
+        ((0.2, 0.1, -0.01), None),
+    ],
+)
+def test_a_run_that_ends_worse_than_it_was_says_so(
+    ranks: tuple[float, ...], better: int | None, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter(ranks)
+    monkeypatch.setattr(run_module, "rank", lambda directions: next(given))
+    assert new_run(judged_data()).train().better_step == better  # figures at 2, 4 and 5
+
+
+def test_which_step_was_the_best_is_known_after_a_resume(
+    new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter((0.1, 0.2, 0.2, 0.3))
+    monkeypatch.setattr(run_module, "rank", lambda directions: next(given))
+    new_run(judged_data()).train()
+    more = new_run(judged_data(), {"figure_every": 100, "steps": 7})
+    more.resume()
+    assert more.train().better_step == 2
+
+
 def test_the_last_figure_is_in_the_checkpoint_too(new_run: Callable[..., Run], folder: RunFolder) -> None:
     """Else a later and worse model would take the place of the best one."""
     run = new_run(judged_data(), {"figure_every": 100})
@@ -449,7 +479,7 @@ def test_precision_and_layout_are_those_of_the_recipe(
     expected: torch.memory_format,
 ) -> None:
     run = new_run(tiny_data(), {"precision": precision, "channels_last": layout})
-    assert (run.bf16, run.stepper.bf16, run.memory_format) == (bf16, bf16, expected)
+    assert (run.bf16, run.stepper.forward.bf16, run.memory_format) == (bf16, bf16, expected)
     weights = [p for p in run.stepper.critic.parameters() if p.ndim == 4]
     assert all(p.is_contiguous(memory_format=expected) for p in weights)
 
