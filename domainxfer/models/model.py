@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import explain_os_error, write_text, written_whole
+from domainxfer.models.blocks import forgetting
 from domainxfer.models.config import FORMAT, ModelConfig
 from domainxfer.models.critic import View
 from domainxfer.models.networks import AnyCritic, AnyGenerator, new_critic, new_generator
@@ -129,13 +130,23 @@ class NetworkModel:
         """
         return self._judge(image).label_logits.softmax(dim=1)
 
-    def _judge(self, image: Tensor) -> View:
+    @torch.inference_mode()
+    def score(self, image: Tensor, label: Tensor) -> Tensor:
+        """How real images (B, 3, H, W) look for labels (B,) to the critic: (B,), the mean of its patches and views.
+
+        Raises:
+            DomainxferError: the model was saved without its critic.
+        """
+        return torch.stack([patches.mean(1) for patches in self._judge(image, label).patches]).mean(0)
+
+    def _judge(self, image: Tensor, label: Tensor | None = None) -> View:
         if self.critic is None:
             raise DomainxferError("this model was saved without its critic (critic.safetensors), which this needs")
         image = image.to(self.device)
-        anyone = torch.zeros(len(image), dtype=torch.int64, device=self.device)  # whose patches does not matter here
-        with autocast(self.device, pays_bf16(self.device)):
-            answer: View = self.critic(image, anyone)
+        if label is None:  # whose patches does not matter then
+            label = torch.zeros(len(image), dtype=torch.int64)
+        with autocast(self.device, pays_bf16(self.device)), forgetting(self.critic):
+            answer: View = self.critic(image, label.to(self.device))
         return answer
 
     def save(self, folder: Path, card: str = "", *, half: bool = False) -> None:

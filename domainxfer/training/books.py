@@ -1,6 +1,7 @@
 """What a run writes down while it lasts: its recipe, rows of the log, warnings, sample grids, and held-out figures."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from domainxfer.datasets.domain_data import DomainData
@@ -10,6 +11,7 @@ from domainxfer.metrics.truth import TruthFigure
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe, write_recipe
 from domainxfer.training import samples
+from domainxfer.training.by_heart import known_by_heart
 from domainxfer.training.generated import CELL_COLUMNS, HeldOutGenerated, extractor_of
 from domainxfer.training.held_out import Direction, HeldOut
 from domainxfer.training.listener import Listener
@@ -20,6 +22,7 @@ HEALTH = ("score/real", "score/fake", "score/spread", "told_apart", "gradient/ge
 PACE = ("learning_rate", "pictures_per_second", "seconds")
 FIGURE = ("split", "source", "target", "extractor", "digest", "pictures", "kid", "ceiling", "floor")
 TRUTH = ("psnr_inside", "psnr_inside_nothing", "change_outside", "change_inside")
+BY_HEART = ("by_heart",)
 
 Figures = tuple[list[Direction], dict[tuple[str, str], TruthFigure]]
 """A figure each direction, and what is told by a known truth."""
@@ -53,10 +56,10 @@ class Books:
         self.folder, self.recipe, self.data, self.listener, self.model = folder, recipe, data, listener, model
         response = ["code_response"] if recipe.generator.code_size else []
         self.log = LogBook(folder.metrics, [*parts, *HEALTH, *response, *PACE], step)
-        cells = CELL_COLUMNS if recipe.mode == "generate" else ()
+        own = CELL_COLUMNS if recipe.mode == "generate" else BY_HEART
         # The figures of the last step belong to the end of the run, which a resumed one reaches anew.
         measured = min(step, recipe.training.steps - 1)
-        self._figures = LogBook(folder.figures, [*FIGURE, *TRUTH, *cells], measured)
+        self._figures = LogBook(folder.figures, [*FIGURE, *TRUTH, *own], measured)
         write_text(folder.recipe, write_recipe(recipe))
         self.validation = self._judging("validation")
         size, seed = recipe.data.size, recipe.training.seed
@@ -81,6 +84,9 @@ class Books:
         held_out = self.validation if split == "validation" else self._judging(split)
         model = self.model()
         directions, truth = held_out.distances(model), held_out.against_truth(model)
+        if split == "validation" and self.recipe.mode == "translate" and directions:
+            shares = known_by_heart(model, self.data, self.recipe.data.size, self.recipe.training.seed)
+            directions = [replace(d, by_heart=shares.get(d.target)) for d in directions]
         of = {(d.source, d.target): d for d in directions}
         for source, target in of or truth:
             row: dict[str, Any] = {"split": split, "source": source, "target": target}
@@ -88,6 +94,7 @@ class Books:
                 d = of[source, target]
                 row |= {"extractor": held_out.extractor.name, "digest": held_out.extractor.digest}
                 row |= {"pictures": held_out.count, "kid": d.distance, "ceiling": d.ceiling, "floor": d.floor}
+                row |= {"by_heart": d.by_heart}
                 row |= {} if d.cells is None else {name: getattr(d.cells, name) for name in CELL_COLUMNS}
             if (source, target) in truth:
                 row |= vars(truth[source, target])

@@ -31,6 +31,9 @@ SILENT = (
     "a schedule, or lower it"
 )
 
+BY_HEART = 0.6
+"""So far, on the way from training pictures to generated ones, a critic scores held-out ones that knows the former."""
+
 VANISHED = 0.05
 """A gradient of less than this part of what it was in the first rows has vanished, ..."""
 PERFECT = 0.99
@@ -69,6 +72,10 @@ class Watch:
     - a latent that says nothing: the encoder answers N(0, 1) to every picture (posterior collapse)
     - a code without effect: from one of its ends to the other pictures hardly move
     - a vanishing gradient: the generator's has all but gone, while the critic tells real from fake without an error
+
+    In each figure of translated pictures:
+
+    - a critic that knows its training pictures by heart: it scores held-out ones like generated ones
 
     In each figure of pictures made of noise:
 
@@ -122,6 +129,22 @@ class Watch:
             *self._due(step, "silent latent", SILENT, silent, self.patience),
             *self._due(step, "vanishing gradient", self._vanishing(gradient), vanished, self.patience),
         ]
+
+    def look_at_critic(self, step: int, by_heart: dict[str, float]) -> list[str]:
+        """Warnings that are due after a held-out figure, by how much of a domain's pictures the critic knows by heart.
+
+        Args:
+            step: of the figure.
+            by_heart: domain -> share, see `training/by_heart.py`.
+        """
+        domain, share = max(by_heart.items(), key=lambda item: item[1], default=("", 0.0))
+        text = (
+            f"the critic knows its training pictures by heart: pictures of {domain} that it never saw are to it "
+            f"{share:.0%} of the way to generated ones. From here on it may teach for the worse; best/ keeps the best "
+            "model. More pictures help, stronger augmentation (data.augment, objective.critic_input.augment), or a "
+            "critic of smaller views (critic.fields)"
+        )
+        return self._due(step, "by heart", text, share >= BY_HEART, 2)
 
     def look_at_figure(self, step: int, judge: str, distance: float, cells: CellFigures) -> list[str]:
         """Warnings that are due after a held-out figure.

@@ -48,6 +48,8 @@ class Direction:
     """Real training pictures of the target against held-out real targets."""
     cells: CellFigures | None = None
     """Which kinds of pictures are made of noise."""
+    by_heart: float | None = None
+    """How much of the target's training pictures the critic knows by heart (`training/by_heart.py`)."""
 
     @property
     def share(self) -> float | None:

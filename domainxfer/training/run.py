@@ -320,6 +320,8 @@ class Run:
             if self.best is None or now < self.best:
                 self.best, self.best_step = now, self.step
                 self.model(finished=False).save(self.books.folder.best)
+        by_heart = {d.target: d.by_heart for d in directions if d.by_heart is not None}
+        self._warn(self.watch.look_at_critic(self.step, by_heart))
         for d in directions:
             if d.cells is not None and self.stepper.terms["generator"]:
                 judge = self.books.validation.extractor.digest

@@ -233,3 +233,20 @@ def test_a_resumed_run_says_what_an_uninterrupted_one_says(interrupted_after: in
         return lines, state
 
     assert told(range(interrupted_after), range(interrupted_after, 11)) == told(range(11))
+
+
+def test_a_critic_that_knows_its_pictures_by_heart_is_named_with_the_domain() -> None:
+    watch = Watch()
+    assert watch.look_at_critic(100, {"horse": 0.61, "zebra": 0.2}) == [], "once may be chance"
+    (line,) = watch.look_at_critic(200, {"horse": 0.3, "zebra": 0.7})
+    assert line.startswith("step 200: the critic knows its training pictures by heart: pictures of zebra")
+    assert "70%" in line
+    assert watch.look_at_critic(300, {"horse": 0.9, "zebra": 0.9}) == [], "said once a run"
+
+
+def test_a_critic_that_does_not_is_not() -> None:
+    watch = Watch()
+    for step in range(10):
+        assert watch.look_at_critic(step, {"horse": 0.59, "zebra": -0.3}) == []
+        assert watch.look_at_critic(step, {"horse": 0.6 if step % 2 else 0.0}) == []
+        assert watch.look_at_critic(step, {}) == []

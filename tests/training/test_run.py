@@ -258,6 +258,24 @@ def test_the_best_model_is_that_of_the_best_figure_also_over_a_resume(
     assert NetworkModel.load(folder.best).config.steps == best, "no later one was better than that"
 
 
+def test_what_the_critic_knows_by_heart_is_noted_and_warned_of(
+    new_run: Callable[..., Run], folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = {"ant": 0.25, "bee": 0.75}
+    monkeypatch.setattr(books_module, "known_by_heart", lambda *_: shares)
+    said: list[str] = []
+    new_run(judged_data(), listener=Listener(say=said.append)).train()
+    rows = read_log(folder.figures)
+    assert {(row["target"], row["by_heart"]) for row in rows if row["split"] == "validation"} == {
+        (domain, f"{share}") for domain, share in shares.items()
+    }
+    assert {row["by_heart"] for row in rows if row["split"] == "test"} == {""}, "what was trained on is not asked there"
+    (line,) = [line for line in said if "by heart" in line]
+    assert line.startswith("step 4: ")
+    assert "pictures of bee" in line
+    assert folder.warnings.read_text() == f"{line}\n"
+
+
 @pytest.mark.parametrize(
     ("ranks", "better"),
     [
