@@ -1,7 +1,7 @@
 """Is the run still alive? What the loop watches, and what it says when something is wrong.
 
-Two things are looked at: each row of the log, and each held-out figure of pictures made of noise. What is remembered in
-between is plain data (`dataclasses.asdict`) and lies in the checkpoint, so a resumed run says what an uninterrupted one
+What is looked at: each row of the log, each held-out figure of pictures made of noise, and what the critic of a
+translation says of held-out pictures. What is remembered in between is plain data (`dataclasses.asdict`) and lies in the checkpoint, so a resumed run says what an uninterrupted one
 would have said. No label is needed for any of it.
 """
 
@@ -32,7 +32,7 @@ SILENT = (
 )
 
 BY_HEART = 0.6
-"""So far, on the way from training pictures to generated ones, a critic scores held-out ones that knows the former."""
+"""A critic that scores held-out pictures so far on the way from training pictures to generated ones knows the former."""
 
 VANISHED = 0.05
 """A gradient of less than this part of what it was in the first rows has vanished, ..."""
