@@ -1,8 +1,9 @@
 """Is the run still alive? What the loop watches, and what it says when something is wrong.
 
 What is looked at: each row of the log, each held-out figure of pictures made of noise, and what the critic of a
-translation says of held-out pictures. What is remembered in between is plain data (`dataclasses.asdict`) and lies in the checkpoint, so a resumed run says what an uninterrupted one
-would have said. No label is needed for any of it.
+translation says of held-out pictures. What is remembered in between is plain data (`dataclasses.asdict`) and lies in
+the checkpoint, so a resumed run says what an uninterrupted one would have said. No label is needed for any of it, but
+for the domains of a translation.
 """
 
 import math
@@ -32,7 +33,7 @@ SILENT = (
 )
 
 BY_HEART = 0.6
-"""A critic that scores held-out pictures so far on the way from training pictures to generated ones knows the former."""
+"""Scored so far on the way from training pictures to generated ones, held-out ones are strangers to a critic."""
 
 VANISHED = 0.05
 """A gradient of less than this part of what it was in the first rows has vanished, ..."""
