@@ -54,7 +54,11 @@ def test_a_model_translates_there_as_on_the_cpu() -> None:
 TRANSLATE: dict[str, Any] = {
     "generator": {"code_size": 2, "fine": 1},
     "critic": {"code_size": 2},
-    "objective": {"critic": {"r1": {"every": 2}}, "cycle_noise": 0.05},
+    "objective": {
+        "critic": {"r1": {"every": 2}},
+        "cycle_noise": 0.05,
+        "critic_input": {"noise": 0.1, "augment": ["colour", "shift", "cutout"]},
+    },
 }
 GENERATE: dict[str, Any] = {
     "mode": "generate",

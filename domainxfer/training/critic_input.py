@@ -9,7 +9,6 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from domainxfer.objective import Augmentation, CriticInput
@@ -51,14 +50,13 @@ def shifted(x: Tensor, uniform: Tensor) -> Tensor:
 
     The paper fills with grey. Repeated edges betray less to a critic of patches: a drawing on white stays one.
     """
-    height, width = x.shape[2:]
-    reach = (height // 8, width // 8)
-    padded = F.pad(x, (reach[1], reach[1], reach[0], reach[0]), mode="replicate")
-    moved = []
-    for picture, (down, right, _) in zip(padded, uniform.tolist(), strict=True):
-        top, left = int(down * (2 * reach[0] + 1)), int(right * (2 * reach[1] + 1))
-        moved.append(picture[:, top : top + height, left : left + width])
-    return torch.stack(moved)
+    for axis, share in ((2, uniform[:, 0]), (3, uniform[:, 1])):
+        side = x.shape[axis]
+        reach = side // 8
+        by = (share.double() * (2 * reach + 1)).long() - reach
+        place = (torch.arange(side, device=x.device) + by[:, None]).clamp(0, side - 1)
+        x = x.gather(axis, (place[:, None, :, None] if axis == 2 else place[:, None, None, :]).expand_as(x))
+    return x
 
 
 def cut_out(x: Tensor, uniform: Tensor) -> Tensor:
