@@ -53,7 +53,7 @@ def shifted(x: Tensor, uniform: Tensor) -> Tensor:
     for axis, share in ((2, uniform[:, 0]), (3, uniform[:, 1])):
         side = x.shape[axis]
         reach = side // 8
-        by = (share.double() * (2 * reach + 1)).long() - reach
+        by = (share * (2 * reach + 1)).long() - reach
         place = (torch.arange(side, device=x.device) + by[:, None]).clamp(0, side - 1)
         x = x.gather(axis, (place[:, None, :, None] if axis == 2 else place[:, None, None, :]).expand_as(x))
     return x
