@@ -17,6 +17,7 @@ from domainxfer.models.config import Layer
 from domainxfer.objective import TermSettings
 from domainxfer.recipe import Recipe, read_recipe
 from domainxfer.report_html import page, picture, preformatted, side_by_side, table, warning
+from domainxfer.training.health import BY_HEART
 from domainxfer.training.logbook import read_log
 from domainxfer.training.run_folder import RunFolder
 from domainxfer.training.share_left import share_left
@@ -150,7 +151,18 @@ def _figure_charts(figures: Sequence[Row]) -> str:
             Line("real pictures of kinds hardly made", _points(rows, "missing"), 1),
         ]
         charts.append(line_chart("Kinds of real pictures that are not made, share", kinds))
+    charts.append(_by_heart_chart(rows))
     return side_by_side(charts)
+
+
+def _by_heart_chart(rows: Sequence[Row]) -> str:
+    """A line a domain; each step has the same figure in the rows of all sources."""
+    lines = []
+    for colour, target in enumerate(_in_order(row["target"] for row in rows)):
+        of_step = {row["step"]: row for row in rows if row["target"] == target}
+        lines.append(Line(target, _points(list(of_step.values()), "by_heart"), colour))
+    title = "What the critic knows of its training pictures by heart, 0 to 1, lower is better"
+    return line_chart(title, lines, [Level("warned of", BY_HEART, dash="dotted")])
 
 
 def _loss_charts(rows: Sequence[Row]) -> str:

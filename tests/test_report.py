@@ -234,6 +234,26 @@ def test_six_directions_get_a_chart_a_target(tmp_path):
     assert charts == [f"KID to {name}, lower is better" for name in ("striped", "spotted", "plain")]
 
 
+def test_what_the_critic_knows_by_heart_has_a_line_a_domain(tmp_path):
+    folder = make_run(tmp_path / "run", steps=400, finished=True)
+    head = "step,split,source,target,extractor,digest,pictures,kid,ceiling,floor,psnr_inside,by_heart"
+    rows = [
+        f"{step},validation,{a},{b},d,d1,90,0.1,0.2,0.01,,{share}"
+        for step in (200, 400)
+        for a, b, share in (("cat", "dog", 0.3), ("cow", "dog", 0.3), ("dog", "cat", step / 1000), ("dog", "cow", 0.1))
+    ]
+    folder.figures.write_text("\n".join([head, *rows]) + "\n")
+    text = write_report(folder).read_text(encoding="utf-8")
+    start = text.index("What the critic knows of its training pictures by heart")
+    chart = text[start : text.index("</figure>", start)]
+    assert "warned of: 0.6<" in chart
+    curves = [points.split() for points in re.findall(r'points="([^"]*)"', chart)]
+    assert [len(points) for points in curves] == [2, 2, 2]
+    heights = [[float(point.split(",")[1]) for point in points] for points in curves]
+    assert heights[0][0] == heights[0][1], "dog stays at .3"
+    assert heights[1][0] > heights[1][1], "cat grows from .2 to .4, and y grows downwards"
+
+
 def test_a_huge_grid_is_shrunk(tmp_path):
     Image.effect_noise((2 * LONGEST_SIDE, 100), 50).save(tmp_path / "wide.png")
     assert len(picture(tmp_path / "wide.png", "wide")) < 0.6 * (tmp_path / "wide.png").stat().st_size

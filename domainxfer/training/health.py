@@ -8,9 +8,12 @@ for the domains of a translation.
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from domainxfer.errors import DomainxferError
-from domainxfer.metrics.cells import CellFigures
+
+if TYPE_CHECKING:  # the report reads a bound here, and should not wait for torch
+    from domainxfer.metrics.cells import CellFigures
 
 DEAD = (
     "the critic is dead: it scores everything alike, so it teaches nothing. "
@@ -147,7 +150,7 @@ class Watch:
         )
         return self._due(step, "by heart", text, share >= BY_HEART, 2)
 
-    def look_at_figure(self, step: int, judge: str, distance: float, cells: CellFigures) -> list[str]:
+    def look_at_figure(self, step: int, judge: str, distance: float, cells: "CellFigures") -> list[str]:
         """Warnings that are due after a held-out figure.
 
         Args:
@@ -174,7 +177,7 @@ class Watch:
             "minimax; lower optimizer.critic_lr or objective.critic_steps, or raise objective.critic_input.noise"
         )
 
-    def _lost_kinds(self, cells: CellFigures) -> tuple[str, bool]:
+    def _lost_kinds(self, cells: "CellFigures") -> tuple[str, bool]:
         """Groups of cells that were made and get nearly nothing now."""
         if cells.covered >= GROWN:
             self.had = [before or now for before, now in zip(self.had, cells.made, strict=True)]
@@ -185,7 +188,7 @@ class Watch:
         )
         return text, bool(lost)
 
-    def _all_alike(self, step: int, cells: CellFigures) -> tuple[str, bool]:
+    def _all_alike(self, step: int, cells: "CellFigures") -> tuple[str, bool]:
         """The pictures look real, but they are nearly the same one."""
         alike = cells.spread < ALIKE and cells.far < LOOKS_REAL
         text = (
@@ -194,7 +197,7 @@ class Watch:
         )
         return text, alike and step >= LONG and "lost kinds" not in self.said
 
-    def _few_kinds(self, step: int, cells: CellFigures) -> tuple[str, bool]:
+    def _few_kinds(self, step: int, cells: "CellFigures") -> tuple[str, bool]:
         """The pictures look real, and many of the real ones have none like them: few kinds took the place of all."""
         few = cells.missing >= MISSING and cells.far < LOOKS_REAL
         text = (
