@@ -69,7 +69,7 @@ def test_known_labels_count_on_both_looks_in_heads_of_as_many_labels() -> None:
     assert torch.autograd.gradcheck(lambda z: label_known([z], second[:1], y), [first[0].requires_grad_()])
     (gradient,) = torch.autograd.grad(label_known(first[:1], second[:1], y), first[0])
     assert gradient[[1, 3]].abs().max() == 0
-    assert float(label_known(first, second, torch.full((4,), -1))) == 0
+    assert label_known(first, second, torch.full((4,), -1)).item() == 0
 
 
 def test_pictures_of_known_label_as_they_are() -> None:
