@@ -163,7 +163,7 @@ def test_no_checkerboard(norm: str, patch: int, monkeypatch: pytest.MonkeyPatch)
     def ripple() -> float:
         """The largest deviation in the middle; any pattern of period 2, 4 or 8 px is in it."""
         middle = g(flat, torch.tensor([1]))[0, :, 6 * patch : -6 * patch, 6 * patch : -6 * patch]
-        return float((middle - middle.mean((1, 2), keepdim=True)).abs().max())
+        return (middle - middle.mean((1, 2), keepdim=True)).abs().max().item()
 
     assert ripple() < 1e-5
     monkeypatch.setattr(blocks.Blur, "forward", lambda self, x: x)
