@@ -84,8 +84,8 @@ class Books:
         held_out = self.validation if split == "validation" else self._judging(split)
         model = self.model()
         directions, truth = held_out.distances(model), held_out.against_truth(model)
-        if split == "validation" and self.recipe.mode == "translate" and directions:
-            shares = known_by_heart(model, self.data, self.recipe.data.size, self.recipe.training.seed)
+        if split == "validation" and isinstance(held_out, HeldOut):
+            shares = known_by_heart(model, held_out)
             directions = [replace(d, by_heart=shares.get(d.target)) for d in directions]
         of = {(d.source, d.target): d for d in directions}
         for source, target in of or truth:

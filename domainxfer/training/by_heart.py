@@ -12,41 +12,36 @@ then is to be like single pictures, and a generator that was good becomes worse.
 import torch
 from torch import Tensor
 
-from domainxfer.datasets.domain_data import DomainData, Pictures
 from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.draws import permutation
 from domainxfer.models.model import NetworkModel
-from domainxfer.training.held_out import LEAST, translated
+from domainxfer.training.held_out import HeldOut, translated
 
 JUDGED = 64
 """Pictures of each kind that the critic is asked about, in each domain."""
 
 
-def known_by_heart(model: NetworkModel, data: DomainData, size: int, seed: int) -> dict[str, float]:
-    """The share above for each domain; none of domains with too few held-out pictures, or of a model without critic.
+def known_by_heart(model: NetworkModel, held_out: HeldOut) -> dict[str, float]:
+    """The share above for each domain; none where too few pictures are held out, or of a model without critic.
 
     Args:
         model: that translates, with its critic.
-        data: training and validation pictures.
-        size: side of the pictures, px.
-        seed: which pictures, where there are more than `JUDGED`.
+        held_out: pictures that the critic was not trained on, and the data they are of.
     """
-    if model.critic is None or min(map(len, data.validation)) < LEAST:
+    if model.critic is None or not held_out.enough:
         return {}
-    held_out = [_some(pictures, size, seed) for pictures in data.validation]
-    shares = {}
+    data, shares = held_out.data, {}
     for label, domain in enumerate(data.domains):
-        sources = [x for other, x in enumerate(held_out) if other != label]
+        sources = [x for other, x in enumerate(held_out.pictures) if other != label]
         # As many of each other domain as make `JUDGED` in all, at least one.
         generated = torch.cat([translated(model, x[: -(-JUDGED // len(sources))], label) for x in sources])
-        training = _mean_score(model, _some(data.train[label], size, seed), label)
-        unseen, fake = (_mean_score(model, x, label) for x in (held_out[label], generated))
+        some = permutation(len(data.train[label]), held_out.seed, "by heart")[:JUDGED].tolist()
+        seen = held_out_tensor(data.train[label], held_out.size, some)
+        training, unseen, fake = (
+            _mean_score(model, x, label) for x in (seen, held_out.pictures[label][:JUDGED], generated)
+        )
         shares[domain] = (training - unseen) / (training - fake) if training > fake else 0.0
     return shares
-
-
-def _some(pictures: Pictures, size: int, seed: int) -> Tensor:
-    return held_out_tensor(pictures, size, permutation(len(pictures), seed, "by heart")[:JUDGED].tolist())
 
 
 def _mean_score(model: NetworkModel, x: Tensor, label: int) -> float:
