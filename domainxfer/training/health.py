@@ -146,7 +146,7 @@ class Watch:
             f"the critic knows its training pictures by heart: pictures of {domain} that it never saw are to it "
             f"{share:.0%} of the way to generated ones. From here on it may teach for the worse; best/ keeps the best "
             "model. More pictures help, objective.critic_input.augment=[shift,cutout], or a critic of smaller "
-            "views (critic.fields)"
+            "views and fewer levels (critic.fields, critic.depth)"
         )
         return self._due(step, "by heart", text, share >= BY_HEART, 2)
 
