@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from domainxfer.datasets.pixels import centre_crop, shrink, to_sides
+from domainxfer.datasets.pixels import centre_crop, shrink, to_sides, to_tensor
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.picture_change import PictureParts, enlarged_strips
 from domainxfer.pictures import to_rgb
@@ -206,7 +206,7 @@ class Translator:
         if like is not None:
             size = self.model.config.size
             square = centre_crop(shrink(to_rgb(like), size), size)
-            return self.model.estimate_code(_to_tensor(square[None])).float().cpu()
+            return self.model.estimate_code(to_tensor(square[None])).float().cpu()
         values = list(code or ())
         if len(values) != length:
             raise UsageError(f"the code has {len(values)} values; this model's code has {length}")
@@ -243,7 +243,7 @@ class Translator:
 
         Three channels are what it adds, in steps of 8 bit; the last is its gain on the finest detail.
         """
-        content = _to_tensor(pictures)
+        content = to_tensor(pictures)
         label = torch.full((len(content),), self.label, dtype=torch.int64)
         code = None if self.code is None else self.code.expand(len(content), -1)
         image, gain = self.model.apply_with_gain(content, label, code)
@@ -294,8 +294,3 @@ def _enlarged(change: np.ndarray, seen: np.ndarray, picture: np.ndarray) -> Iter
         added, gain, coarse = np.split(strip, [3, 4], axis=2)
         yield added + gain * (picture[top : top + len(strip)] - coarse)
         top += len(strip)
-
-
-def _to_tensor(pictures: np.ndarray) -> Tensor:
-    """uint8 (B, H, W, 3) -> float32 (B, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1)

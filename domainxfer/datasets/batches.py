@@ -180,6 +180,10 @@ def balanced_part(batch: int, size: int, labels: int) -> list[int]:
 class BatchSource(Dataset[Batch]):
     """`source[step]` is this process's share of the batch of a step.
 
+    No operation of PyTorch is in it, since `batches` makes it on a thread: the first one would start a second team of
+    OpenMP threads, and with more of them than cores the team of the training step goes to sleep after each of its
+    operations (on two cores a step of 64 px took 1.6 times as long).
+
     Args:
         data: the domains.
         settings: sizes and augmentation.
@@ -225,16 +229,15 @@ class BatchSource(Dataset[Batch]):
         # A source may lie in the share of another process: it is loaded here too.
         needed = sorted({*self.positions, *sources})
         row_of = {position: row for row, position in enumerate(needed)}
-        pictures = to_tensor(np.stack([self._picture(plan, step, p, side) for p in needed]), self.channels)
+        pictures = np.stack([self._picture(plan, step, p, side) for p in needed])
         real, source = ([row_of[p] for p in places] for places in (self.positions, sources))
-        y_real = torch.from_numpy(plan.y_real)
         return Batch(
             step,
             self.positions,
-            pictures[real],
-            y_real[self.positions],
-            pictures[source],
-            y_real[sources],
+            to_tensor(pictures[real], self.channels),
+            torch.from_numpy(plan.y_real[self.positions]),
+            to_tensor(pictures[source], self.channels),
+            torch.from_numpy(plan.y_real[sources]),
             sources,
             self._known_labels(plan) if self.label_of else None,
             torch.from_numpy(plan.picks[self.positions]),
@@ -247,7 +250,7 @@ class BatchSource(Dataset[Batch]):
 
     def _with_sources_of(self, first: Batch, plan: Plan, step: int, side: int) -> Batch:
         reals = np.stack([self._picture(plan, step, p, side) for p in self.positions])
-        y_real = torch.from_numpy(plan.y_real)[self.positions]
+        y_real = torch.from_numpy(plan.y_real[self.positions])
         return replace(
             first,
             step=step,
@@ -344,7 +347,7 @@ def batches(source: BatchSource, steps: range, workers: int) -> Iterator[Batch]:
         )
         yield from loader
         return
-    with ThreadPoolExecutor(1) as pool:  # the step computes outside Python's lock, so a thread suffices
+    with ThreadPoolExecutor(1) as pool:  # the step computes outside Python's lock, so a thread of NumPy suffices
         ahead = [pool.submit(source.__getitem__, step) for step in steps[:2]]
         for step in steps:
             batch = ahead.pop(0).result()

@@ -11,6 +11,8 @@ from domainxfer.datasets.domain_data import Pictures
 THINNEST = 64
 """The longest side of a picture, in shorter sides, that is looked at."""
 
+LUMA = np.array([0.299, 0.587, 0.114], np.float32).reshape(1, 3, 1, 1)
+
 
 def shrink(picture: Image.Image, size: int) -> np.ndarray:
     """Shorter side to ``size``, aspect kept, without aliasing: (H, W, 3) uint8."""
@@ -60,8 +62,11 @@ def held_out_tensor(pictures: Pictures, size: int, indices: range | list[int], c
 
 
 def to_tensor(arrays: np.ndarray, channels: int = 3) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, channels, H, W) in [-1, 1]; grey is the luma of the colours (ITU-R BT.601)."""
-    x = torch.from_numpy(arrays).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    """(B, H, W, 3) uint8 -> (B, channels, H, W) in [-1, 1]; grey is the luma of the colours (ITU-R BT.601).
+
+    By NumPy alone, since the thread that makes batches comes here (`BatchSource`).
+    """
+    x = arrays.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - np.float32(1)
     if channels == 1:
-        x = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return x
+        x = (x * LUMA).sum(1, keepdims=True)
+    return torch.from_numpy(x)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from domainxfer.datasets.batches import Batch, BatchSource, LoadedPictures, Planner, balanced_part, batches, deranged
 from domainxfer.datasets.domain_data import DomainData, PictureFiles
@@ -151,6 +152,30 @@ def test_shares_of_processes_are_the_batch_of_one(
             assert torch.equal(getattr(one, name), torch.cat([getattr(part, name) for part in parts])), name
         assert one.positions == [p for part in parts for p in part.positions] == list(range(batch))
         assert one.sources == [s for part in parts for s in part.sources]
+
+
+class Operations(TorchDispatchMode):
+    """Lists the operations of PyTorch that run meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_no_operation_of_pytorch_makes_a_batch(tiny_data: MakeData, channels: int) -> None:
+    data = replace(tiny_data((40,), labelled=False), known_labels={3: 1, 11: 0})
+    source = BatchSource(data, settings(), 0, channels, reuse=2)
+    with Operations() as seen:
+        first, second = source[0], source[1]
+    assert set(seen.names) <= {"aten.lift_fresh.default"}, "the thread would start a second team of OpenMP threads"
+    with Operations() as seen:
+        first.x_real.mul(second.x_real)
+    assert seen.names == ["aten.mul.Tensor"]
 
 
 @pytest.mark.parametrize("sizes", [(7, 5), (7, 5, 6)])
