@@ -7,9 +7,10 @@ digits = domainxfer.load("runs/mnist-1").generate(16, seed=3)
 
 import functools
 import re
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -21,10 +22,11 @@ from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.files import at_home, lasting, refuse_lost
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel
-from domainxfer.prepare import RunOptions, card_meant, open_pictures, place_of, prepare
-from domainxfer.recipe import merged, override, read_recipe
+from domainxfer.prepare import RunOptions, card_meant, open_pictures, place_of, prepare, what_is_learned
+from domainxfer.recipe import Recipe, merged, override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
+from domainxfer.training.health import NotANumber
 from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.processes import Processes
 from domainxfer.training.resumable import refuse_another_run
@@ -106,6 +108,8 @@ class Trained:
     outcome: Outcome
     skipped: list[str]
     """Training pictures that could not be read, with the reason."""
+    finds_labels: bool = False
+    """Whether it learned labels that were not known; `name_discovered` says which picture has which."""
 
     @property
     def model(self) -> Model:
@@ -153,7 +157,7 @@ def train(
         return _trained(run, max_seconds)
     run.folder = new_run(runs, name or re.sub(r"[\\/]", "_", recipe.card) or "run")
     with run.folder.alone():
-        listener.say(f"run {run.folder.path}")
+        listener.say(f"run {run.folder.path}: {what_is_learned(recipe, pictures)}")
         return _trained(run, max_seconds)
 
 
@@ -192,6 +196,8 @@ def resume(
     wished, labels, known = override(old, changes), old.critic.labels, old.critic.patch_labels
     refuse_another_run(old, wished)
     wished.refuse_in_vain(changes, labels, known)
+    if folder.step == wished.training.steps and changes.keys() - {"source"}:
+        raise UsageError(f"{folder.path} has done its {folder.step} steps; ask for more with --steps")
     recipe = wished.resolved(labels, labels_known=known)
     refuse_lost(recipe.source.data, "add --set source.data=FOLDER")
     pictures = open_pictures(recipe, offline, listener.say)
@@ -245,11 +251,33 @@ def name_discovered(run: Path | str, *, offline: bool = False) -> Discovered:
 
 
 def _trained(run: Run, max_seconds: float | None) -> Trained:
-    outcome = run.train(max_seconds)
+    """Train, with a report in the run's folder from its first held-out figure on."""
     if not run.processes.is_main or run.folder is None:
-        return Trained(None, outcome, run.skipped)
-    write_report(run.folder)
-    return Trained(run.folder.path, outcome, run.skipped)
+        return Trained(None, run.train(max_seconds), run.skipped)
+    folder, tell = run.folder, run.listener.figures
+
+    def figures(*found: Any) -> None:
+        tell(*found)
+        write_report(folder)
+
+    run.listener = replace(run.listener, figures=figures)
+    try:
+        outcome = run.train(max_seconds)
+    except NotANumber as error:
+        raise NotANumber(f"{error}. {_way_on(folder, run.recipe)}") from error
+    finally:
+        write_report(folder)
+    return Trained(folder.path, outcome, run.skipped, run.recipe.source.labels.isdecimal())
+
+
+def _way_on(folder: RunFolder, recipe: Recipe) -> str:
+    """What to do after a training that diverged."""
+    rates = {name: getattr(recipe.optimizer, name) / 3 for name in ("generator_lr", "critic_lr")}
+    lower = " ".join(f"--set optimizer.{name}={rate:.1g}" for name, rate in rates.items())
+    if not folder.step:
+        return f"No checkpoint was written yet; start anew with lower rates: {lower}"
+    run = shlex.quote(str(folder.path))
+    return f"The checkpoint of step {folder.step} is kept; with lower rates: domainxfer train --resume {run} {lower}"
 
 
 def dry_run(
@@ -263,6 +291,7 @@ def dry_run(
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
     recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), at_home(runs)), **options)
+    listener.say(what_is_learned(recipe, pictures))
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
 
@@ -278,6 +307,15 @@ def _run_meant(runs: Path, name: str | None) -> RunFolder:
         if not of_data:
             raise
         return of_data[-1]
+
+
+def is_run_of(runs: Path, name: str, data: str) -> bool:
+    """Whether a run learned from a data set.
+
+    Raises:
+        DomainxferError: there is no such run.
+    """
+    return _is_of(find_run(at_home(runs), name), data)
 
 
 def _is_of(run: RunFolder, name: str) -> bool:

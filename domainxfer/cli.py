@@ -23,6 +23,12 @@ data_app = typer.Typer(help="Known data sets: list, fetch, check.", no_args_is_h
 app.add_typer(data_app, name="data")
 
 
+FULL = (
+    "there is not enough memory. Lower --set data.batch or --size in a new run (--dry-run says how much one takes), "
+    "take --cpu if it is that of the GPU, or end what else is in it"
+)
+
+
 def _print_version(asked: bool) -> None:
     if asked:
         print(f"domainxfer {__version__}")
@@ -74,6 +80,7 @@ def train(
         from domainxfer.launch import launch
 
         raise typer.Exit(launch(nproc, sys.argv[1:]))
+    from domainxfer.api import is_run_of
     from domainxfer.cli_train import TrainCommand, seconds
 
     command = TrainCommand(
@@ -90,6 +97,8 @@ def train(
             )
         if data_root is not None:
             command.changes.setdefault("source", {})["data_root"] = str(data_root.absolute())
+        if run is not None and data is not None and not is_run_of(runs, run, data):
+            raise UsageError(f"the run {run} did not learn from {data}; leave one of them out")
         raise typer.Exit(command.resume(run or data))
     arguments: dict[str, Any] = {
         "recipe_file": recipe,
@@ -137,6 +146,20 @@ def discover(
         cpu=cpu,
     )
     if labels is None:
+        of_training = {
+            "--supervise": supervise,
+            "--max-time": max_time,
+            "--name": name,
+            "--preset": preset,
+            "--data-root": data_root,
+            "--set, --steps, --size or --seed": command.changes or None,
+        }
+        for option, value in of_training.items():
+            if value is not None:
+                raise UsageError(
+                    f"{option}: without --labels a run is named again and nothing is trained; say how many labels, "
+                    "or leave it out"
+                )
         raise typer.Exit(command.name_again(data))
     raise typer.Exit(
         command.discover(data, labels=labels, supervise=supervise, data_root=data_root, name=name, preset=preset)
@@ -406,3 +429,13 @@ def main() -> None:
             raise
         print(f"domainxfer: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if debug or not _is_full(error):
+            raise
+        print(f"domainxfer: {FULL}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether memory is at an end, of the machine or of its GPU; by name, since torch may not be there yet."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"

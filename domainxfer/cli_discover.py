@@ -26,7 +26,7 @@ class DiscoverCommand(TrainCommand):
                 found.append(named)
             return done
 
-        code = self._watched(train_then_name, data, **arguments)
+        code = self._close(self._watched(train_then_name, data, **arguments), are_named=bool(found))
         for named in found:
             show_discovered(named, self.console)
         return code

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from domainxfer.cli_console import wide_console
+from domainxfer.cli_console import note_unfinished, wide_console
 from domainxfer.errors import UsageError
 from domainxfer.save_picture import format_of, write_picture
 from domainxfer.translate_plan import in_name
@@ -38,9 +38,7 @@ def generate_command(
     path, network = find_model(run, None, runs)
     maker = PictureMaker(network, label=label, code=code, seed=seed)
     name = _name_of(path)
-    if not network.config.finished:
-        note = f"note: the training of {name} had not ended when this model was saved (step {network.config.steps})"
-        Console(stderr=True, highlight=False).print(note, markup=False, soft_wrap=True)
+    note_unfinished(network.config, name, Console(stderr=True, highlight=False))
     if maker.label is not None:
         name += f"_{in_name(maker.names[maker.label])}"
     if wish.count is not None and output is not None:

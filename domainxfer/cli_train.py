@@ -1,9 +1,11 @@
 """What `domainxfer train` prints, and how it stops: progress, figures, signals, and the exit code."""
 
+import os
 import re
 import shlex
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from domainxfer.training.listener import Listener
 
 INTERRUPTED = 130
 CELL_TITLES = ("kinds too rare", "missing", "spread")
+STDERR = 2
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal to redraw
 
 
@@ -37,11 +40,11 @@ class TrainCommand:
 
     def train(self, data: str, **arguments: Any) -> int:
         """Start a run; the exit code."""
-        return self._watched(train, data, **arguments)
+        return self._close(self._watched(train, data, **arguments))
 
     def resume(self, run: str | None) -> int:
         """Go on with a run; the exit code."""
-        return self._watched(resume, run)
+        return self._close(self._watched(resume, run))
 
     def dry_run(self, data: str, **arguments: Any) -> int:
         """Build, do a few steps, print what a run would cost."""
@@ -56,31 +59,21 @@ class TrainCommand:
         self._say("dry run: nothing was written")
         return 0
 
-    def _watched(self, action: Any, subject: str | None, **arguments: Any) -> int:
-        from domainxfer.training.health import NotANumber
-
+    def _watched(self, action: Callable[..., Trained], subject: str | None, **arguments: Any) -> Trained:
         with _StopSignals() as signals, _Display(self.console) as display:
-            listener = Listener(row=display.row, figures=display.figures, say=display.say, stop=signals.asked)
-            try:
-                done: Trained = action(
-                    subject,
-                    changes=self.changes,
-                    runs=self.runs,
-                    max_seconds=self.max_seconds,
-                    offline=self.offline,
-                    cpu=self.cpu,
-                    listener=listener,
-                    **arguments,
-                )
-            except NotANumber as error:
-                display.say(
-                    "the last good checkpoint is kept; go on from it with a lower rate: "
-                    "domainxfer train --resume --set optimizer.generator_lr=1e-4 --set optimizer.critic_lr=1e-4"
-                )
-                raise error
-        return self._close(done)
+            return action(
+                subject,
+                changes=self.changes,
+                runs=self.runs,
+                max_seconds=self.max_seconds,
+                offline=self.offline,
+                cpu=self.cpu,
+                listener=Listener(row=display.row, figures=display.figures, say=display.say, stop=signals.asked),
+                **arguments,
+            )
 
-    def _close(self, done: Trained) -> int:
+    def _close(self, done: Trained, *, are_named: bool = False) -> int:
+        """Say how it ended; ``are_named``: what is said next is what labels it has found."""
         outcome = done.outcome
         if done.run is None:  # not the main process
             return 0 if outcome.finished else INTERRUPTED
@@ -88,13 +81,19 @@ class TrainCommand:
             self._say(f"left out: {line}")
         if len(done.skipped) > 10:
             self._say(f"left out: {len(done.skipped) - 10} more pictures; domainxfer data check names them all")
+        command = f"domainxfer train --resume {shlex.quote(str(done.run))}"
         if not outcome.finished:
-            command = f"domainxfer train --resume {shlex.quote(str(done.run))}"
             self._say(f"stopped at step {outcome.step}; go on with: {command}")
             return INTERRUPTED
         self._say(f"done: {outcome.step} steps, model in {done.run / 'model'}")
+        if outcome.unused_steps:
+            small = f", pictures still of {outcome.still_small} px" if outcome.still_small else ""
+            planned = outcome.step + outcome.unused_steps
+            self._say(f"the time was up at step {outcome.step} of {planned}{small}; go on with: {command}")
         if outcome.better_step is not None:
             self._say(f"step {outcome.better_step} has the better validation figures; its model: {done.run / 'best'}")
+        if done.finds_labels and not are_named:
+            self._say(f"labels were found; name them: domainxfer discover {shlex.quote(str(done.run))}")
         return 1 if done.skipped else 0
 
     def _say(self, text: str) -> None:
@@ -176,10 +175,10 @@ def _cells_of_noise(d: Direction) -> list[str]:
 
 
 class _StopSignals:
-    """Ctrl-C and SIGTERM ask the run to save and stop; a second one stops at once."""
+    """Ctrl-C and SIGTERM ask the run to save and stop; a second one, or one before there is a step, stops at once."""
 
     def __init__(self) -> None:
-        self.up = False
+        self.up, self.is_asked = False, False
 
     def __enter__(self) -> "_StopSignals":
         self.before = {s: signal.signal(s, self._raise_flag) for s in (signal.SIGINT, signal.SIGTERM)}
@@ -190,12 +189,15 @@ class _StopSignals:
             signal.signal(number, handler)
 
     def asked(self) -> bool:
+        self.is_asked = True
         return self.up
 
     def _raise_flag(self, number: int, frame: object) -> None:
-        if self.up:
+        if self.up or not self.is_asked:
             raise KeyboardInterrupt
         self.up = True
+        # Not by way of the console, which may be in the middle of a line.
+        os.write(STDERR, b"\nsaving and stopping after this step; once more stops at once\n")
 
 
 def seconds(text: str) -> float:

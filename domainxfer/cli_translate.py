@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from domainxfer.api import find_model
+from domainxfer.cli_console import note_unfinished
 from domainxfer.errors import UsageError
 from domainxfer.latent import SWEEP_STEPS
 from domainxfer.pictures import open_picture
@@ -37,6 +38,7 @@ def translate_command(
     where, network = find_model(model, to, runs)
     if model is None:
         say(f"model: {where} ({', '.join(network.domains)})")
+    note_unfinished(network.config, where, console)
 
     def show(result: FileResult) -> None:
         count = f"[{result.number}/{result.total}] " if result.total > 1 else ""

@@ -105,6 +105,15 @@ def prepare(
     return recipe.resolved(count, labels_known=known), pictures
 
 
+def what_is_learned(recipe: Recipe, pictures: DomainData) -> str:
+    """In a line: how many pictures of what, at which size, and for how long."""
+    counts = pictures.counts()
+    name = {"all": "pictures"} if not pictures.domains else {}
+    groups = ", ".join(f"{count:,} {name.get(domain, domain)}" for domain, count in counts["train"].items())
+    held_out = ", ".join(f"{sum(counts[split].values()):,} for {split}" for split in ("validation", "test"))
+    return f"{groups} to learn from ({held_out}), {recipe.data.size} px, {recipe.training.steps:,} steps"
+
+
 def _source_of(data: str, card: Card | None, mode: str, said: SourceSettings, options: RunOptions) -> SourceSettings:
     """Where the pictures come from: the options, then what the recipe's file said, then what the mode takes."""
     root, by_file = options.get("data_root"), said.labels if "labels" in said.model_fields_set else None

@@ -17,6 +17,7 @@ from domainxfer.datasets.card import load_card
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.prepare import prepare
 from domainxfer.recipe import Recipe, read_recipe
+from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.listener import Listener
 from domainxfer.training.run_folder import RunFolder
 
@@ -159,12 +160,50 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(mine):
 
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(mine):
     changes = {**TINY, "training": {**TINY["training"], "steps": 40}, "optimizer": {"generator_lr": 1e30}}
-    with pytest.raises(DomainxferError, match=r"step \d"):
-        domainxfer.train(str(mine), changes=changes, runs=mine.parent / "diverged", cpu=True)
-    kept = mine.parent / "diverged" / "mine-1" / "checkpoints"
+    run = mine.parent / "diverged" / "mine-1"
+    with pytest.raises(DomainxferError, match=r"step \d") as raised:
+        domainxfer.train(str(mine), changes=changes, runs=run.parent, cpu=True)
+    kept, way_on = run / "checkpoints", f"domainxfer train --resume {run}"
+    assert (way_on in str(raised.value)) == bool(list(kept.glob("*.pt"))), "without a checkpoint it cannot go on"
+    assert "--set optimizer.generator_lr=3e+29 --set optimizer.critic_lr=" in str(raised.value)
+    assert (run / "report.html").exists()
     for path in kept.glob("*.pt"):
         state = torch.load(path, weights_only=True)
         assert all(bool(tensor.isfinite().all()) for tensor in state["generator"].values())
+
+
+def test_a_run_that_diverges_late_is_told_by_name_how_to_go_on(mine, monkeypatch):
+    def diverge(self, step, row):
+        if step == 3:
+            raise NotANumber("generator/cycle is nan at step 3")
+        return []
+
+    monkeypatch.setattr(Watch, "look", diverge)
+    run = mine.parent / "late" / "mine-1"
+    with pytest.raises(NotANumber, match="step 3") as raised:
+        domainxfer.train(str(mine), changes=TINY, runs=run.parent, cpu=True)
+    assert f"checkpoint of step 2 is kept; with lower rates: domainxfer train --resume {run} --set" in str(raised.value)
+
+
+def test_a_report_can_be_read_while_the_run_lasts(mine):
+    seen: list[tuple[bool, int]] = []
+    runs = mine.parent / "watched"
+
+    def look(step, split, *found):
+        seen.append(((runs / "mine-1" / "report.html").exists(), step))
+
+    changes = {**TINY, "training": {**TINY["training"], "figure_every": 2}}
+    said: list[str] = []
+    domainxfer.train(str(mine), changes=changes, runs=runs, cpu=True, listener=Listener(figures=look, say=said.append))
+    assert seen[0] == (False, 2)
+    assert all(there for there, _ in seen[1:])
+    assert said[-1].endswith("24 dark, 24 light to learn from (6 for validation, 6 for test), 32 px, 4 steps")
+
+
+def test_a_run_that_is_done_keeps_the_recipe_it_was_trained_by(trained):
+    with pytest.raises(UsageError, match=r"has done its 4 steps; ask for more with --steps"):
+        domainxfer.resume(str(trained.run), changes={"optimizer": {"generator_lr": 1e-6}}, cpu=True)
+    assert read_recipe(trained.run / "recipe.yaml").optimizer.generator_lr != 1e-6
 
 
 def test_fine_tuning_starts_from_a_models_weights(trained, mine):

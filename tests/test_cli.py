@@ -127,6 +127,31 @@ def test_resume_hears_where_the_pictures_lie_now(run, monkeypatch, tmp_path):
     assert seen == [("demo", {"source": {"data_root": str(tmp_path / "moved")}, "training": {"steps": 9}})]
 
 
+def test_resume_refuses_a_run_of_other_data(run, monkeypatch, tmp_path):
+    from domainxfer.cli_train import TrainCommand
+
+    monkeypatch.setattr(TrainCommand, "resume", lambda self, name: 0)
+    (tmp_path / "runs" / "mine-1").mkdir(parents=True)
+    (tmp_path / "runs" / "mine-1" / "recipe.yaml").write_text("card: mine\n")
+    code, _, err = run("train", "demo", "--resume", "mine-1")
+    assert code == 2
+    assert "the run mine-1 did not learn from demo" in one_line(err)
+    assert run("train", "mine", "--resume", "mine-1")[0] == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError(), type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")])
+def test_memory_that_is_full_is_one_line(run, monkeypatch, error):
+    def fill(self, data, **arguments):
+        raise error
+
+    from domainxfer.cli_train import TrainCommand
+
+    monkeypatch.setattr(TrainCommand, "train", fill)
+    code, _, err = run("train", "demo")
+    assert code == 1
+    assert "data.batch" in one_line(err)
+
+
 def test_resume_refuses_what_would_be_another_run(run):
     code, _, err = run("train", "--resume", "--mode", "generate")
     assert code == 2

@@ -83,6 +83,9 @@ def test_a_run_is_named_when_it_ends_and_again(tmp_path: Path, discover: Callabl
     code, text = discover(mine)
     assert code == 2
     assert "how many labels?" in text
+    code, text = discover("found-1", "--steps", "9")
+    assert code == 2
+    assert "--size or --seed: without --labels a run is named again" in text
 
 
 def test_pictures_of_several_sizes_are_cut_to_squares_and_that_is_said(

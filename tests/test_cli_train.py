@@ -16,7 +16,6 @@ from domainxfer.api import Trained
 from domainxfer.cli_train import INTERRUPTED, TrainCommand
 from domainxfer.metrics.cells import CellFigures
 from domainxfer.metrics.truth import TruthFigure
-from domainxfer.training.health import NotANumber
 from domainxfer.training.held_out import Direction
 from domainxfer.training.listener import Listener, Outcome
 
@@ -96,6 +95,24 @@ def test_a_finished_run_says_where_its_model_is(monkeypatch: pytest.MonkeyPatch)
     command = Command()
     assert command.train("demo") == 0
     assert command.lines == [f"done: 7 steps, model in {RUN / 'model'}"]
+
+
+def test_a_run_that_the_time_ended_says_what_it_has_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = Outcome(7, True, unused_steps=93, still_small=64)
+    monkeypatch.setattr(cli_train, "train", lambda data, **arguments: Trained(RUN, outcome, []))
+    command = Command()
+    assert command.train("demo") == 0
+    assert command.lines[-1] == (
+        f"the time was up at step 7 of 100, pictures still of 64 px; go on with: domainxfer train --resume {RUN}"
+    )
+
+
+def test_labels_that_nothing_has_named_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Trained(RUN, Outcome(7, True), [], finds_labels=True)
+    monkeypatch.setattr(cli_train, "resume", lambda run, **arguments: found)
+    command = Command()
+    assert command.resume(None) == 0
+    assert command.lines[-1] == f"labels were found; name them: domainxfer discover {RUN}"
 
 
 def test_pictures_left_out_are_named_and_make_the_exit_code_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,17 +219,6 @@ def test_figures_against_the_truth_alone_and_none_at_all(monkeypatch: pytest.Mon
     assert "KID" not in text
 
 
-def test_training_that_diverges_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def diverge(listener: Listener) -> None:
-        raise NotANumber("generator/cycle is nan at step 7")
-
-    listening(monkeypatch, diverge)
-    command = Command()
-    with pytest.raises(NotANumber, match="step 7"):
-        command.train("demo")
-    assert "domainxfer train --resume --set optimizer.generator_lr=" in command.lines[-1]
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_stops_at_once(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -232,3 +238,20 @@ def test_the_first_signal_asks_and_the_second_stops_at_once(
         Command().train("demo")
     assert asked == [False, True]
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_before_the_first_step_stops_at_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    listening(monkeypatch, lambda listener: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        Command().train("demo")
+
+    def watch(listener: Listener) -> None:
+        listener.stop()
+        assert "once more" not in capfd.readouterr().err
+        os.kill(os.getpid(), signal.SIGINT)
+        assert "once more stops at once" in capfd.readouterr().err
+
+    listening(monkeypatch, watch)
+    Command().train("demo")

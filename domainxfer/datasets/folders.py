@@ -19,7 +19,7 @@ from domainxfer.pictures import find_pictures, is_hidden, picture_problem
 MOST_VALIDATION_PICTURES = 200
 
 _SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "validation", "valid": "validation"}
-_LETTERED = re.compile(r"(train|test|val|valid|validation)([A-Z])")
+_LETTERED = re.compile(r"((?i:train|test|val|valid|validation))([A-Z])")
 
 
 @dataclass
@@ -118,13 +118,21 @@ def _subfolders(path: Path) -> list[Path]:
 
 
 def _has_split_layout(path: Path) -> bool:
-    return any(child.name == "train" or _LETTERED.fullmatch(child.name) for child in _subfolders(path))
+    inside = _subfolders(path)
+    return _are_splits(inside) or any(_LETTERED.fullmatch(child.name) for child in inside)
+
+
+def _are_splits(folders: Sequence[Path]) -> bool:
+    """Whether there is a ``train`` among them; a ``Train`` beside a ``Car`` is a domain, beside a ``Test`` not."""
+    names = {child.name for child in folders}
+    anyhow = {name.lower() for name in names}
+    return "train" in names or ("train" in anyhow and anyhow <= _SPLIT_NAMES.keys())
 
 
 def _inner_folder(path: Path) -> Path:
     """``path``, or the one folder in it if that holds the data: archives often unpack as NAME/NAME/trainA."""
     inside = _subfolders(path)
-    if len(inside) == 1 and inside[0].name != "train" and _has_split_layout(inside[0]):
+    if len(inside) == 1 and not _are_splits(inside) and _has_split_layout(inside[0]):
         return inside[0]
     return path
 
@@ -135,35 +143,51 @@ def _find_domains(path: Path) -> dict[str, Found]:
     lettered = [(child, match) for child in inside if (match := _LETTERED.fullmatch(child.name))]
     found: dict[str, Found] = {}
     if lettered:
+        train_of = {match[2]: child for child, match in lettered if match[1].lower() == "train"}
         for child, match in sorted(lettered, key=lambda pair: pair[1][2]):
-            domain = found.setdefault(match[2], Found(path / f"train{match[2]}"))
-            getattr(domain, _SPLIT_NAMES[match[1]]).extend(find_pictures(child))
-    elif any(child.name == "train" for child in inside):
+            domain = found.setdefault(match[2], Found(train_of.get(match[2], path / f"train{match[2]}")))
+            getattr(domain, _SPLIT_NAMES[match[1].lower()]).extend(find_pictures(child))
+    elif _are_splits(inside):
+        train = next(child for child in inside if child.name.lower() == "train")
         for child in inside:
-            if child.name not in _SPLIT_NAMES:
+            split = _SPLIT_NAMES.get(child.name.lower())
+            if split is None:
                 continue
             for name, pictures in _by_subfolder(child).items():
-                domain = found.setdefault(name, Found(path / "train" / name))
-                getattr(domain, _SPLIT_NAMES[child.name]).extend(pictures)
+                domain = found.setdefault(name, Found(train / name))
+                getattr(domain, split).extend(pictures)
         found = dict(sorted(found.items()))
         if "" in found and len(found) > 1:
             raise DomainxferError(f"{path} mixes loose pictures and folders; put each picture into its domain's folder")
     else:
-        found = {name: Found(path / name, train=pictures) for name, pictures in _by_subfolder(path).items()}
+        by_name = _by_subfolder(path)
+        if odd := [name for name in by_name if name.lower() in _SPLIT_NAMES.keys() - {"train"}]:
+            raise DomainxferError(
+                f"{path} has {odd[0]}, but no train: put the pictures to learn from into train/DOMAIN beside it, or "
+                "have one folder per domain and nothing else"
+            )
+        found = {name: Found(path / name, train=pictures) for name, pictures in by_name.items()}
     return found
 
 
 def _by_subfolder(path: Path) -> dict[str, list[Path]]:
-    """Subfolder -> its pictures, empty ones too (an error later); ``""`` -> loose pictures, if there are no others."""
-    inside = _subfolders(path)
-    if not inside:
-        loose = find_pictures(path, recursive=False)
+    """Subfolder -> its pictures, empty ones too (an error later); ``""`` -> loose pictures, if there are no others.
+
+    Raises:
+        DomainxferError: both; which of them are meant cannot be told.
+    """
+    by_name, loose = (
+        {child.name: find_pictures(child) for child in _subfolders(path)},
+        find_pictures(path, recursive=False),
+    )
+    if not any(by_name.values()):
         return {"": loose} if loose else {}
-    by_name = {child.name: find_pictures(child) for child in inside}
-    if any(by_name.values()):
-        return by_name
-    loose = find_pictures(path, recursive=False)
-    return {"": loose} if loose else {}
+    if loose:
+        raise DomainxferError(
+            f"{path} mixes loose pictures and folders: {len(loose)} lie beside its folders, e.g. {loose[0].name}; put "
+            "each picture into its domain's folder, or take it away"
+        )
+    return by_name
 
 
 def _rename(folders: Sequence[str], names: dict[str, str], path: Path) -> tuple[str, ...]:

@@ -32,3 +32,7 @@ class Outcome:
     """Of the model in best/, where the last one has worse figures on the validation pictures."""
     directions: list[Direction] = field(default_factory=list)
     truth: dict[tuple[str, str], TruthFigure] = field(default_factory=dict)
+    unused_steps: int = 0
+    """Of a finished run: planned ones that there was no time for."""
+    still_small: int | None = None
+    """Of a finished run: the side of its last pictures in px, where they were to grow and have not."""

@@ -1,6 +1,7 @@
 """The loop: steps, log, samples, figures, checkpoints, and an end that leaves a model behind."""
 
 import copy
+import math
 import time
 from collections import defaultdict
 from dataclasses import asdict, replace
@@ -185,13 +186,14 @@ class Run:
         """
         t = self.recipe.training
         began, self._pace = time.monotonic(), Pace()
+        self._deadline = math.inf if max_seconds is None else began + max_seconds
         if self.processes.is_main and self.folder is not None:
             self.books = self._open_books(self.folder)
         stepping, per_step = self._batches(range(self.step, t.steps)), self.recipe.objective.batches_a_step
         stopped, first = False, self.step
         for step in range(self.step, t.steps):
             stopped = self.processes.any(self.listener.stop())
-            timed_out = self.processes.any(max_seconds is not None and time.monotonic() - began > max_seconds)
+            timed_out = self.processes.any(time.monotonic() > self._deadline)
             if stopped or (timed_out and step > first):  # a finished model has learned from one batch at least
                 break
             anew = self.recipe.objective.labels_from_neighbours
@@ -301,7 +303,8 @@ class Run:
         self._warn(warnings)
         work = self.recipe.data.work
         left = work(range(self.step, self.recipe.training.steps)) / work(range(self.step - 1, self.step))
-        self.listener.row(self.step, {**row, "seconds_left": left / speed})
+        seconds_left = min(left / speed, max(0.0, self._deadline - time.monotonic()))
+        self.listener.row(self.step, {**row, "seconds_left": seconds_left})
 
     def _warn(self, warnings: list[str]) -> None:
         for warning in warnings:
@@ -367,7 +370,18 @@ class Run:
             if all(len(pictures) for pictures in self.data.test):
                 directions, truth = self.books.measure(self.step, "test")
         self.processes.wait()
-        return Outcome(self.step, finished, self._better_step() if finished else None, directions, truth)
+        if not finished:
+            return Outcome(self.step, finished)
+        side, size = self.recipe.data.size_at(max(0, self.step - 1)), self.recipe.data.size
+        return Outcome(
+            self.step,
+            finished,
+            self._better_step(),
+            directions,
+            truth,
+            unused_steps=self.recipe.training.steps - self.step,
+            still_small=side if side < size else None,
+        )
 
     def _better_step(self) -> int | None:
         if self.best is None or self.last_rank is None or self.last_rank <= self.best + WORSE * abs(self.best):

@@ -203,6 +203,42 @@ def test_loose_pictures_beside_domains(tmp_path: Path) -> None:
     with pytest.raises(DomainxferError, match="mixes loose pictures and folders"):
         load_folder(tmp_path)
 
+    fill(tmp_path / "mine" / "cat", 5)
+    fill(tmp_path / "mine", 2)
+    with pytest.raises(
+        DomainxferError, match=r"mixes loose pictures and folders: 2 lie beside its folders, e\.g\. 000"
+    ):
+        load_folder(tmp_path / "mine", allow_single=True)
+
+
+def test_the_names_of_splits_in_any_case(tmp_path: Path) -> None:
+    for place in ("Train/cat", "Train/dog", "Test/cat", "Test/dog"):
+        fill(tmp_path / "mine" / place, 10)
+    data = load_folder(tmp_path / "mine")
+    assert data.domains == ("cat", "dog")
+    assert sizes(data)["test"] == [10, 10]
+    for folder in ("TrainA", "TrainB", "TestA", "TestB"):
+        fill(tmp_path / "lettered" / folder, 10)
+    lettered = load_folder(tmp_path / "lettered")
+    assert (lettered.domains, sizes(lettered)["test"]) == (("A", "B"), [10, 10])
+    held_out = names(lettered.validation)
+    (tmp_path / "lettered").rename(tmp_path / "moved")
+    assert names(load_folder(tmp_path / "moved").validation) == held_out, "their place in the world says nothing"
+
+
+def test_a_train_beside_a_car_is_a_domain(tmp_path: Path) -> None:
+    fill(tmp_path / "Train", 10)
+    fill(tmp_path / "Car", 10)
+    assert load_folder(tmp_path).domains == ("Car", "Train")
+
+
+@pytest.mark.parametrize("name", ["test", "Validation"])
+def test_held_out_pictures_beside_domains_are_not_trained_on(tmp_path: Path, name: str) -> None:
+    for domain in ("cat", "dog", name):
+        fill(tmp_path / domain, 10)
+    with pytest.raises(DomainxferError, match=f"has {name}, but no train: .* train/DOMAIN"):
+        load_folder(tmp_path)
+
 
 def test_mixed_folder(tmp_path: Path) -> None:
     fill(tmp_path / "plain" / "person a", 5)

@@ -216,6 +216,7 @@ def test_when_the_time_is_up_the_run_is_finished(
     outcome = new_run(tiny_data()).train(max_seconds=0)
     assert outcome.finished
     assert outcome.step == 1, "a model of no steps would be taken for one that has learned"
+    assert (outcome.unused_steps, outcome.still_small) == (4, None)
     assert NetworkModel.load(folder.model).config.finished
 
 
