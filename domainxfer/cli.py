@@ -62,7 +62,9 @@ def train(
     runs: Runs = Path("runs"),
     name: RunName = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to start from.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Settings by name: original, gpu-hour, dcgan-28, ...")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Settings by name: original, gpu-hour, dcgan-28, ...; or a known set's recipe.")
+    ] = None,
     init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
     cpu: Cpu = False,
@@ -332,6 +334,18 @@ def list_runs(runs: Runs = Path("runs")) -> None:
     from domainxfer.cli_show import show_runs
 
     raise typer.Exit(show_runs(runs))
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run, by its name or folder. [default: the latest]")] = "latest",
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write a run's report.html anew: how it went so far, on one page."""
+    from domainxfer.report import write_report
+    from domainxfer.training.run_folder import find_run
+
+    print(write_report(find_run(runs, run)))
 
 
 @app.command()

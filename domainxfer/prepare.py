@@ -11,8 +11,8 @@ from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import PictureError, UsageError
 from domainxfer.files import at_home, lasting
 from domainxfer.models.model import NetworkModel
-from domainxfer.presets import load_preset
-from domainxfer.recipe import Recipe, SourceSettings, override, read_recipe
+from domainxfer.presets import list_presets, load_preset
+from domainxfer.recipe import Recipe, SourceSettings, merged, override, read_recipe
 
 
 class RunOptions(TypedDict, total=False):
@@ -21,7 +21,7 @@ class RunOptions(TypedDict, total=False):
     changes: dict[str, Any]
     """Nested recipe settings, e.g. ``{"data": {"size": 128}}``."""
     preset: str | None
-    """Settings by name, laid over the card's recipe: see `domainxfer.presets`."""
+    """Settings by name, laid over the card's recipe: see `domainxfer.presets`. A known data set's name: its recipe."""
     recipe_file: Path | None
     """A recipe.yaml to start from in place of the card's."""
     data_root: Path | None
@@ -80,7 +80,7 @@ def prepare(
         DomainxferError: the pictures are not to be had.
     """
     card, file, named = card_meant(data, say), options.get("recipe_file"), options.get("preset")
-    preset = load_preset(named) if named else {}
+    preset = _preset(named) if named else {}
     asked = options.get("mode") or preset.get("mode")
     base = first = read_recipe(file) if file else _recipe_of(card, asked, plain="objective" in preset)
     if preset:
@@ -93,9 +93,9 @@ def prepare(
     # What a file says of labels says nothing of another kind of run.
     said = first.source if file and first.mode == mode else SourceSettings()
     source = _source_of(data, card, mode, said, options)
-    fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode, "source": source.model_dump()}
+    fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode}
     unsettled = override(base, {"generator": {"labels": 0}, "critic": {"labels": 0}})  # the data will say how many
-    recipe = override(override(unsettled, changes), fixed)
+    recipe = override(override(unsettled, changes), fixed).model_copy(update={"source": source})
     pictures = open_pictures(recipe, options.get("offline", False), say)
     known = source.labels == "known"
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
@@ -103,6 +103,15 @@ def prepare(
         _check_discovery(count, pictures, recipe.data.size, say)
     recipe.refuse_in_vain(changes, count, known)
     return recipe.resolved(count, labels_known=known), pictures
+
+
+def _preset(name: str) -> dict[str, Any]:
+    """The settings of a preset; or of a known data set's recipe, for pictures of the same kind."""
+    if name in list_presets() or name not in list_cards():
+        return load_preset(name)
+    card = load_card(name)
+    base = load_preset("generate") if card.mode == "generate" else {}
+    return merged({**base, "mode": card.mode}, merged({"data": {"size": card.size}}, card.recipe))
 
 
 def what_is_learned(recipe: Recipe, pictures: DomainData) -> str:
@@ -124,9 +133,10 @@ def _source_of(data: str, card: Card | None, mode: str, said: SourceSettings, op
     return SourceSettings(
         data=place_of(data),
         data_root=str(Path(root).absolute()) if root else None,
-        names=options.get("names") or (card.names if card else {}),
+        names=options.get("names") or (said.names if said.data == place_of(data) else card.names if card else {}),
         labels=labels,
         supervise=supervise or 0.0,
+        init_from=None if options.get("init_from") is None else str(options["init_from"]),
     )
 
 

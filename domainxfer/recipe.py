@@ -134,6 +134,7 @@ class SourceSettings(Settings):
     supervise: float = Field(
         0.0, ge=0, le=1, description="share of the training pictures whose label may be seen when some are discovered"
     )
+    init_from: str | None = Field(None, description="the model that the run began with, as it was named")
 
 
 class Recipe(Settings):

@@ -210,6 +210,7 @@ def _recipe(recipe: Recipe, path: Path) -> str:
     shown = {
         "pictures": f"{_sides(recipe)} px, batches of {recipe.data.batch}",
         "steps, seed": f"{training.steps:,}, seed {training.seed}",
+        "begun with": recipe.source.init_from or "fresh weights",
         "generator": f"{body}, code of {generator.code_size}",
         "critic": _critic(recipe),
         "learning rates": f"generator {optimizer.generator_lr:g}, critic {optimizer.critic_lr:g}",

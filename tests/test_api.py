@@ -278,6 +278,38 @@ def test_a_resumed_run_gets_no_term_that_it_cannot_have(trained):
     assert (trained.run / "recipe.yaml").read_text() == before
 
 
+def test_the_recipe_of_a_known_set_can_be_taken_for_pictures_of_ones_own(mine):
+    recipe, _ = prepare(str(mine), print, preset="horse2zebra", changes={"data": {"batch": 4}})
+    known = load_card("horse2zebra")
+    assert (recipe.card, recipe.data.size, recipe.data.batch, recipe.data.grow) == ("mine", 128, 4, {2000: 64})
+    assert recipe.objective.generator["hinge"].weight == 1.0
+    assert recipe.critic.fields == tuple(known.recipe["critic"]["fields"])
+    assert prepare(str(mine), print, preset="horse2zebra", changes={"data": {"size": 32}})[0].data.size == 32
+    recipe, data = prepare(str(mine), print, preset="faces")
+    assert (recipe.mode, data.domains) == ("generate", ()), "faces are made of noise"
+    with pytest.raises(UsageError, match=r"unknown preset 'horse3zebra'.*; or the name of a known data set"):
+        prepare(str(mine), print, preset="horse3zebra")
+
+
+def test_a_recipe_of_a_run_says_what_the_domains_are_called_and_what_it_began_with(trained, tmp_path):
+    for folder in ("trainA", "trainB"):
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+        for i in range(10):
+            Image.new("RGB", (32, 32), (i, 0, 0)).save(tmp_path / "mine" / folder / f"{i}.png")
+    names, runs = {"A": "dark", "B": "light"}, tmp_path / "runs"
+    mine = str(tmp_path / "mine")
+    changes = {**TINY, "training": {**TINY["training"], "steps": 1}}
+    done = domainxfer.train(mine, names=names, init_from=trained.run, changes=changes, runs=runs, cpu=True)
+    assert read_recipe(done.run / "recipe.yaml").source.init_from == str(trained.run)
+    assert f"begun with: {trained.run}" in (done.run / "model" / "README.md").read_text()
+    assert str(trained.run) in (done.run / "report.html").read_text()
+    again, data = prepare(mine, print, recipe_file=done.run / "recipe.yaml")
+    assert data.domains == ("dark", "light")
+    assert again.source.init_from is None, "this one begins with fresh weights"
+    shutil.copytree(mine, tmp_path / "other")
+    assert prepare(str(tmp_path / "other"), print, recipe_file=done.run / "recipe.yaml")[1].domains == ("A", "B")
+
+
 def test_the_share_that_is_held_out_is_a_setting(mine):
     counts = []
     for share in (0.1, 0.5):

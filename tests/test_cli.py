@@ -253,3 +253,14 @@ def test_home_is_known_behind_an_equals_sign_and_in_quotes(run, monkeypatch, tmp
     assert code == 0, err
     assert (home / "out" / "z.png").exists()
     assert not (tmp_path / "~").exists()
+
+
+def test_a_report_is_written_anew(run, tmp_path):
+    (tmp_path / "runs" / "mine-1").mkdir(parents=True)
+    (tmp_path / "runs" / "mine-1" / "recipe.yaml").write_text("card: mine\n")
+    code, out, _ = run("report", "mine-1")
+    assert code == 0
+    assert "mine" in Path(out.strip()).read_text()
+    code, _, err = run("report")
+    assert code == 1
+    assert "name one of these: mine-1" in one_line(err)

@@ -21,9 +21,10 @@ class Inverting:
     domains = ("horse", "zebra")
     multiple = 8
     reach = 32
-    config = SimpleNamespace(size=64, generator=SimpleNamespace(code_size=1, content="picture", norm="layer"))
 
     def __init__(self) -> None:
+        generator = SimpleNamespace(code_size=1, content="picture", norm="layer")
+        self.config = SimpleNamespace(size=64, generator=generator, finished=True, steps=7)
         self.liked: list[Tensor] = []
 
     def label_of(self, domain: str) -> int:
@@ -69,6 +70,14 @@ def test_a_model_that_was_not_named_is(capsys: pytest.CaptureFixture[str]) -> No
     save("a.png")
     translate("a.png", model=None)
     assert capsys.readouterr().err.splitlines()[0] == f"model: {Path('runs') / 'demo-1'} (horse, zebra)"
+
+
+def test_a_model_whose_training_had_not_ended_is_told_of(model: Inverting, capsys: pytest.CaptureFixture[str]) -> None:
+    model.config.finished = False
+    save("a.png")
+    assert translate("a.png") == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.endswith("had not ended when this model was saved (step 7)")
 
 
 def test_several_are_numbered_and_summed_up(capsys: pytest.CaptureFixture[str]) -> None:

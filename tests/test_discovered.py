@@ -227,3 +227,19 @@ def test_a_sheet_shows_the_surest_first() -> None:
     sheet = np.asarray(_sheet(found, pictures, 0, model).convert("L"))
     first, second = (sheet[SIDE // 2, place] for place in (SIDE // 2, SIDE + SIDE // 2 + 2))
     assert (abs(int(first) - 200), abs(int(second) - 180)) < (3, 3), "pictures 10 and 9 of label 0"
+
+
+def test_a_table_of_pictures_in_a_relative_place_is_read_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label, red in (("a", 0), ("b", 200)):
+        (tmp_path / "datasets" / "mixed" / label).mkdir(parents=True)
+        for i in range(8):
+            Image.new("RGB", (16, 16), (red + i, 0, 0)).save(tmp_path / "datasets" / "mixed" / label / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DOMAINXFER_DATA", raising=False)
+    found = write_discovered(tiny_model(), open_data("mixed", unlabelled=True), tmp_path / "run")
+    monkeypatch.chdir("/")
+    rows = list(csv.DictReader((found.folder / "labels.csv").open()))
+    assert len(rows) == 16
+    assert all(Path(row["picture"]).is_file() for row in rows)

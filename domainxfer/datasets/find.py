@@ -108,8 +108,8 @@ def data_roots(data_root: Path | None) -> list[Path]:
     """Where data sets are looked for: ``data_root``, $DOMAINXFER_DATA, ./datasets if it exists, the user's cache."""
     roots = [data_root] if data_root is not None else []
     if from_environment := os.environ.get("DOMAINXFER_DATA"):
-        roots.append(Path(from_environment))
-    if (here := Path("datasets")).is_dir():
+        roots.append(Path(from_environment).absolute())  # names of pictures are written down, and read elsewhere
+    if (here := Path("datasets").absolute()).is_dir():
         roots.append(here)
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     roots.append(Path(cache) / "domainxfer")

@@ -28,7 +28,8 @@ def table_of(path: Path) -> Path | None:
 def load_listed(
     table: Path, *, names: dict[str, str] | None = None, seed: int = 0, validation_share: float = 0.1
 ) -> DomainData:
-    """The pictures of a table, in its splits. Files that are gone or cannot be read are skipped and named.
+    """The pictures of a table, in its splits. What cannot be used is skipped and named: files that are gone or broken,
+    and held-out ones of a label that has none to train with.
 
     A split of which the table has no picture of a label is held out of that label's training pictures, as in folders.
 
@@ -56,7 +57,10 @@ def load_listed(
             pictures: list[Path] = getattr(found.setdefault(domain, Found(table.parent)), split)
             pictures += paths.get((split, label), [])
     skipped = [(path, f"{path} is gone; the table still names it") for path in gone] + drop_unreadable(found.values())
-    found = {domain: one for domain, one in found.items() if one.train}
+    for domain in [domain for domain, one in found.items() if not one.train]:
+        alone = found.pop(domain)
+        why = f"{domain} has no pictures to train with"
+        skipped += [(path, f"{path}: {why}") for path in (*alone.validation, *alone.test)]
     if len(found) < 2:
         raise DomainxferError(
             f"{table} has training pictures of {len(found)} label{'s' * (len(found) != 1)}; two are needed"

@@ -24,7 +24,10 @@ def load_preset(name: str) -> dict[str, Any]:
     """
     known = list_presets()
     if name not in known:
-        raise UsageError(f"unknown preset {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}")
+        raise UsageError(
+            f"unknown preset {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}; or the name of a known "
+            "data set, whose recipe is taken"
+        )
     settings: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
     if base := settings.pop("based_on", None):
         return merged(load_preset(base), settings)

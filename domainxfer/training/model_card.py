@@ -21,12 +21,13 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     )
     labels = "labels pictures and " if recipe.generator.labels else ""
     critic = f"; `critic.safetensors` {labels}lets others\n  go on training" if asks_critic(recipe) else ""
+    begun = f"\n- begun with: {recipe.source.init_from}" if recipe.source.init_from else ""
     return f"""# {recipe.card or data.name}
 
 A domainxfer {__version__} model: one generator for {domains}.
 
 - training pictures: {counts}; {recipe.data.size} px, batches of {recipe.data.batch}, {step} steps,
-  seed {recipe.training.seed}
+  seed {recipe.training.seed}{begun}
 - weights: moving average of the generator (`model.safetensors`){critic}
 - figures: `figures.csv` of the run
 - the licence of the training data holds for what the model makes of it

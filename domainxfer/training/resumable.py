@@ -38,7 +38,7 @@ def _changes(old: Recipe, new: Recipe) -> Iterator[tuple[str, str]]:
     for setting in type(old.data).model_fields:
         if setting not in HOW_PICTURES_COME and getattr(old.data, setting) != getattr(new.data, setting):
             yield f"data.{setting}", ANOTHER_RUN
-    for part in ("names", "labels", "supervise"):
+    for part in ("names", "labels", "supervise", "init_from"):
         if getattr(old.source, part) != getattr(new.source, part):
             yield f"source.{part}", ANOTHER_RUN
     if old.training.seed != new.training.seed:

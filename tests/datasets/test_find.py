@@ -34,7 +34,7 @@ def test_roots_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert data_roots(None) == [tmp_path / "cache" / "domainxfer"]
     Path("datasets").mkdir()
     monkeypatch.setenv("DOMAINXFER_DATA", "/somewhere")
-    expected = [Path("/given"), Path("/somewhere"), Path("datasets"), tmp_path / "cache" / "domainxfer"]
+    expected = [Path("/given"), Path("/somewhere"), Path("datasets").absolute(), tmp_path / "cache" / "domainxfer"]
     assert data_roots(Path("/given")) == expected
 
 

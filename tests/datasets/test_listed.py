@@ -40,6 +40,8 @@ def test_the_table_says_who_is_who(how: str, table: Path) -> None:
     assert [reds(pictures) for pictures in data.train] == [[1], [0, 2]]
     assert [reds(pictures) for pictures in data.validation] == [[3], [6]]
     assert [reds(pictures) for pictures in data.test] == [[7], [4]]
+    lonely = table.parent / "5.png"
+    assert data.skipped == ((lonely, f"{lonely}: label 10 has no pictures to train with"),)
 
 
 def test_labels_may_be_given_names_and_written_by_hand(table: Path) -> None:
@@ -55,7 +57,8 @@ def test_files_that_are_gone_are_named(table: Path) -> None:
     data = load_listed(table)
     assert [reds(pictures) for pictures in data.train] == [[1], [0]]
     gone = table.parent / "2.png"
-    assert data.skipped == ((gone, f"{gone} is gone; the table still names it"),)
+    assert data.skipped[0] == (gone, f"{gone} is gone; the table still names it")
+    assert [path.name for path, _ in data.skipped] == ["2.png", "5.png"]
 
 
 def test_files_that_cannot_be_read_are_left_out_of_every_split_and_named(table: Path) -> None:

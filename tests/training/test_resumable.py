@@ -21,6 +21,7 @@ from domainxfer.training.resumable import refuse_another_run
         ({"source": {"names": {"a": "cats"}}}, "source.names: that is another run"),
         ({"source": {"labels": "4"}}, "source.labels: that is another run"),
         ({"source": {"supervise": 0.1}}, "source.supervise: that is another run"),
+        ({"source": {"init_from": "other-1"}}, "source.init_from: that is another run"),
         ({"training": {"seed": 1}}, "training.seed: what was held out would be trained on"),
         ({"training": {"extractor": "gabor"}}, "training.extractor: figures of two judges do not compare"),
         ({"optimizer": {"kind": "rmsprop"}}, "optimizer.kind: what one kind remembers"),
