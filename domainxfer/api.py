@@ -33,6 +33,7 @@ from domainxfer.training.resumable import refuse_another_run
 from domainxfer.training.run import Run
 from domainxfer.training.run_folder import RunFolder, all_runs, find_run, followed, named_model, new_run, refuse_name
 from domainxfer.training.self_test import check_conditioning
+from domainxfer.training.sensible import never_begins
 from domainxfer.translate import TranslationOptions, translate_image, translate_images
 from domainxfer.weights import shipped_models
 
@@ -155,6 +156,8 @@ def train(
     check_conditioning(run.stepper.generator)
     if not processes.is_main:
         return _trained(run, max_seconds)
+    for line in never_begins(recipe):
+        listener.say(line)
     run.folder = new_run(runs, name or re.sub(r"[\\/]", "_", recipe.card) or "run")
     with run.folder.alone():
         listener.say(f"run {run.folder.path}: {what_is_learned(recipe, pictures)}")
@@ -291,7 +294,8 @@ def dry_run(
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
     recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), at_home(runs)), **options)
-    listener.say(what_is_learned(recipe, pictures))
+    for line in (*never_begins(recipe), what_is_learned(recipe, pictures)):
+        listener.say(line)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
 

@@ -38,6 +38,8 @@ def per_position(kind: str, shape: tuple[int, ...], seed: int, purpose: str, ste
     Args:
         kind: ``"normal"`` for N(0, 1), ``"uniform"`` for U(0, 1), ``"symmetric"`` for U(-1, 1).
     """
+    if 0 in shape:
+        return torch.empty(len(positions), *shape)  # as of a code that there is not, in each step
     rows = []
     for position in positions:
         numbers = draw(seed, purpose, step, position)

@@ -94,8 +94,8 @@ def prepare(
     said = first.source if file and first.mode == mode else SourceSettings()
     source = _source_of(data, card, mode, said, options)
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode}
-    unsettled = override(base, {"generator": {"labels": 0}, "critic": {"labels": 0}})  # the data will say how many
-    recipe = override(override(unsettled, changes), fixed).model_copy(update={"source": source})
+    settled = _settled(merged(base.model_dump(mode="python"), changes), mode)
+    recipe = override(base, merged(merged(settled, changes), fixed)).model_copy(update={"source": source})
     pictures = open_pictures(recipe, options.get("offline", False), say)
     known = source.labels == "known"
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
@@ -112,6 +112,21 @@ def _preset(name: str) -> dict[str, Any]:
     card = load_card(name)
     base = load_preset("generate") if card.mode == "generate" else {}
     return merged({**base, "mode": card.mode}, merged({"data": {"size": card.size}}, card.recipe))
+
+
+def _settled(wished: dict[str, Any], mode: str) -> dict[str, Any]:
+    """What of the networks follows from mode and sizes, so that layers of one's own are checked by what they are for.
+
+    How many labels there are the data will say.
+    """
+    size, channels = (
+        part.get(name) if isinstance(part := wished[of], dict) else None
+        for of, name in (("data", "size"), ("generator", "channels"))
+    )
+    content = {"content": "noise", "output": "plain"} if mode == "generate" else {"content": "picture"}
+    generator = {"labels": 0, **content, **({} if size is None else {"size": size})}
+    critic = {"labels": 0, **({} if size is None else {"size": size})}
+    return {"generator": generator, "critic": critic | ({} if channels is None else {"channels": channels})}
 
 
 def what_is_learned(recipe: Recipe, pictures: DomainData) -> str:

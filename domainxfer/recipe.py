@@ -172,6 +172,8 @@ class Recipe(Settings):
                 raise ValueError(
                     f"data.{name}: {side} must be even and at least {2**self.critic.depth}, 2 to the critic's depth"
                 )
+            if name == "grow" and side % self.generator.patch:
+                raise ValueError(f"data.grow: {side} is not a multiple of generator.patch, {self.generator.patch}")
         return self
 
     def cannot_have(self, labels: int, labels_known: bool) -> dict[tuple[Phase, str], str]:
@@ -336,6 +338,8 @@ def _first_problem(error: ValidationError) -> str:
 def _settings_at(path: list[str]) -> list[str]:
     model: Any = Recipe
     for part in path:
+        if part.isdecimal():  # a place in a list, whose kind of member was found already
+            continue
         model = model.model_fields[part].annotation
         model = next((kind for kind in get_args(model) if kind is not NoneType), model)  # a part that may be left out
     return list(model.model_fields)

@@ -310,6 +310,33 @@ def test_a_recipe_of_a_run_says_what_the_domains_are_called_and_what_it_began_wi
     assert prepare(str(tmp_path / "other"), print, recipe_file=done.run / "recipe.yaml")[1].domains == ("A", "B")
 
 
+def test_layers_of_ones_own_are_checked_by_what_they_will_make(mine):
+    layers = [
+        {"kind": "up", "out": 8, "kernel": 4, "stride": 1, "pad": 0, "norm": "batch", "act": "leaky"},
+        {"kind": "up", "out": 8, "kernel": 4, "stride": 4, "pad": 0, "norm": "batch", "act": "leaky"},
+        {"kind": "up", "out": 3, "kernel": 4, "stride": 2, "pad": 1, "act": "tanh"},
+    ]
+    data = {"size": 32, "batch": 4}
+    recipe, _ = prepare(str(mine), print, mode="generate", changes={"data": data, "generator": {"layers": layers}})
+    assert len(recipe.generator.layers) == 3
+    with pytest.raises(UsageError, match=r"generator.*\(3, 36, 36\) is wanted"):
+        changes = {"data": {"size": 36, "batch": 4}, "generator": {"layers": layers}}
+        prepare(str(mine), print, mode="generate", changes=changes)
+    with pytest.raises(UsageError, match="setting generator: "):
+        prepare(str(mine), print, changes={"generator": 3})
+
+
+def test_a_loss_that_never_begins_is_told_of(mine):
+    late = {"generator": {"nonsaturating": {0: 0.0, 9: 0.0, 10: 1.0}}}
+    said: list[str] = []
+    changes = {**TINY, "objective": late}
+    domainxfer.train(
+        str(mine), changes=changes, runs=mine.parent / "late-loss", cpu=True, listener=Listener(say=said.append)
+    )
+    assert said[0] == "objective.generator.nonsaturating begins after step 9, and there are 4 steps: it never counts"
+    assert dry_run(str(mine), changes=changes, runs=mine.parent / "none", cpu=True).steps == 4
+
+
 def test_the_share_that_is_held_out_is_a_setting(mine):
     counts = []
     for share in (0.1, 0.5):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from domainxfer import draws
 from domainxfer.draws import draw, per_position, permutation
 
 
@@ -98,3 +99,8 @@ def test_edges() -> None:
     assert per_position("normal", (3, 2), 0, "code", 0, []).shape == (0, 3, 2)
     with pytest.raises(ValueError, match="gaussian"):
         per_position("gaussian", (3,), 0, "code", 0, [0])
+
+
+def test_nothing_is_drawn_where_there_is_nothing_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draws, "draw", None)
+    assert per_position("normal", (0,), 0, "code", 3, [0, 1, 2]).shape == (3, 0)

@@ -67,6 +67,8 @@ def test_a_setting_of_the_command_line() -> None:
         ("data.grow={0: 32}", ["data", "grow", "each step above 0"]),
         ("data.grow={100: 8}", ["data.grow", "at least 16"]),
         ("data.grow={100: 33}", ["data.grow", "even"]),
+        ("data.grow={100: 50}", ["data.grow", "multiple of generator.patch"]),
+        ("critic.layers=[{kind: linear, out: 1, nrom: batch}]", ["critic.layers.0.nrom", "Did you mean 'norm'"]),
         ("data.grow=32", ["data.grow", "dictionary"]),
         ("critic.whole=true", ["critic.whole", "PatchGAN"]),
         ("critic.fields=[9]", ["critic", "between 1 and depth"]),

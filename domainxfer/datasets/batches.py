@@ -294,16 +294,17 @@ class LoadedPictures:
         self.kept: list[np.ndarray] = []
         self.numbers: list[int] = []
         self.bad: list[str] = []
-        loaded = 0
+        loaded = held = 0
         with ThreadPoolExecutor(2) as pool:  # Pillow decodes outside Python's lock
             for start in range(0, len(pictures), 64):
-                if sum_of_bytes(self.kept) > budget:
+                if held > budget:
                     break
                 chunk = range(start, min(start + 64, len(pictures)))
                 for number, array in zip(chunk, map(self._named_if_bad, pool.map(self._load, chunk)), strict=True):
                     if array is not None:
                         self.kept.append(array)
                         self.numbers.append(number)
+                        held += array.nbytes
                 loaded = chunk.stop
         self.later = range(loaded, len(pictures))
         self.numbers += self.later
@@ -332,11 +333,6 @@ class LoadedPictures:
         if str(loaded) not in self.bad:
             self.bad.append(str(loaded))
         return None
-
-
-def sum_of_bytes(arrays: list[np.ndarray]) -> int:
-    """Memory that arrays take."""
-    return sum(array.nbytes for array in arrays)
 
 
 def batches(source: BatchSource, steps: range, workers: int) -> Iterator[Batch]:

@@ -40,7 +40,7 @@ def mode_figures(classes: np.ndarray, count: int) -> ModeFigures:
         modes=int(np.count_nonzero(histogram)),
         entropy=entropy(histogram),
         kl=kl_to_uniform(histogram),
-        floor=kl_floor(count, len(classes)),
+        floor=_floor(count, len(classes)),
     )
 
 
@@ -82,6 +82,10 @@ def entropy(counts: np.ndarray) -> float:
 def kl_to_uniform(histogram: np.ndarray) -> float:
     """sum p log(p / (1 / M)) = log M - entropy, of the shares p of M modes; nats, 0 to log M."""
     return max(0.0, math.log(len(histogram)) - entropy(histogram))  # rounding
+
+
+def _floor(count: int, samples: int) -> float:
+    return kl_floor(count, samples) if samples >= 5 * count else float(drawn_floor(count, samples).mean())
 
 
 def kl_floor(count: int, samples: int) -> float:

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import explain_os_error, write_text, written_whole
-from domainxfer.models.blocks import forgetting
 from domainxfer.models.config import FORMAT, ModelConfig
 from domainxfer.models.critic import View
 from domainxfer.models.networks import AnyCritic, AnyGenerator, new_critic, new_generator
@@ -145,8 +144,13 @@ class NetworkModel:
         image = image.to(self.device)
         if label is None:  # whose patches does not matter then
             label = torch.zeros(len(image), dtype=torch.int64)
-        with autocast(self.device, pays_bf16(self.device)), forgetting(self.critic):
-            answer: View = self.critic(image, label.to(self.device))
+        training = self.critic.training
+        self.critic.eval()  # in training BatchNorm and spectral norm would remember, and a picture alone be refused
+        try:
+            with autocast(self.device, pays_bf16(self.device)):
+                answer: View = self.critic(image, label.to(self.device))
+        finally:
+            self.critic.train(training)
         return answer
 
     def save(self, folder: Path, card: str = "", *, half: bool = False) -> None:

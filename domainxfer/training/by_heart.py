@@ -9,6 +9,9 @@ are (Karras et al. 2020, "Training generative adversarial networks with limited 
 then is to be like single pictures, and a generator that was good becomes worse.
 """
 
+from collections.abc import Sized
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,15 +36,19 @@ def known_by_heart(model: NetworkModel, held_out: HeldOut) -> dict[str, float]:
     data, shares = held_out.data, {}
     for label, domain in enumerate(data.domains):
         sources = [x for other, x in enumerate(held_out.pictures) if other != label]
-        # As many of each other domain as make `JUDGED` in all, at least one.
-        generated = torch.cat([translated(model, x[: -(-JUDGED // len(sources))], label) for x in sources])
-        some = permutation(len(data.train[label]), held_out.seed, "by heart")[:JUDGED].tolist()
-        seen = held_out_tensor(data.train[label], held_out.size, some)
-        training, unseen, fake = (
-            _mean_score(model, x, label) for x in (seen, held_out.pictures[label][:JUDGED], generated)
-        )
-        shares[domain] = (training - unseen) / (training - fake) if training > fake else 0.0
+        each = -(-JUDGED // len(sources))  # of each other domain, so that they are `JUDGED` in all
+        generated = torch.cat([translated(model, x[_some(x, held_out.seed, each)], label) for x in sources])
+        seen = held_out_tensor(data.train[label], held_out.size, _some(data.train[label], held_out.seed).tolist())
+        unseen = held_out.pictures[label]
+        unseen = unseen[_some(unseen, held_out.seed)]
+        training, strange, fake = (_mean_score(model, x, label) for x in (seen, unseen, generated))
+        shares[domain] = (training - strange) / (training - fake) if training > fake else 0.0
     return shares
+
+
+def _some(pictures: Sized, seed: int, most: int = JUDGED) -> np.ndarray:
+    """Places of pictures drawn by lot on every side alike: those of neighbouring names are often of one scene."""
+    return permutation(len(pictures), seed, "by heart")[:most]
 
 
 def _mean_score(model: NetworkModel, x: Tensor, label: int) -> float:

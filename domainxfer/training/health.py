@@ -95,6 +95,7 @@ class Watch:
     said: dict[str, str] = field(default_factory=dict)
     """What has been said, by the name of the trouble."""
     rows: int = 0
+    """In which the generator had a gradient."""
     strongest: float = 0.0
     """The largest gradient of the generator in the first rows."""
     told_apart: float | None = None
@@ -120,9 +121,10 @@ class Watch:
         apart, gradient = row.get("told_apart"), row.get("gradient/generator", math.inf)
         if apart is not None:
             self.told_apart = apart if self.told_apart is None else 0.9 * self.told_apart + 0.1 * apart
-        if self.rows < self.patience and gradient < math.inf:
-            self.strongest = max(self.strongest, gradient)
-        self.rows += 1
+        if gradient < math.inf:  # a generator may begin later than its critic
+            if self.rows < self.patience:
+                self.strongest = max(self.strongest, gradient)
+            self.rows += 1
         idle = row.get("code_response", 1.0) < 0.1 * row.get("change", 0.0)
         silent = abs(row.get("generator/kl_to_normal", 1.0)) < 1e-2
         vanished = gradient < VANISHED * self.strongest and (apart or 0.0) > PERFECT

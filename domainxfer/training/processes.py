@@ -28,6 +28,8 @@ class Processes:
     def __init__(self, *, cpu: bool = False) -> None:
         if not cpu:
             _refuse_more_processes_than_gpus()
+        if not torch.distributed.is_initialized():
+            PartialState._reset_state()  # it remembers the device of the first run in this program
         self.state = PartialState(cpu=cpu)
         self.count: int = self.state.num_processes
         self.rank: int = self.state.process_index

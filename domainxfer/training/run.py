@@ -97,6 +97,8 @@ class Run:
         self.seconds = 0.0
         self.best: float | None = None
         self.best_step: int | None = None
+        self.best_judge: str | None = None
+        """Digest of the extractor that both are by."""
         self.last_rank: float | None = None
         self.sums: dict[str, list[Tensor]] = defaultdict(list)  # parts of the loss since the last row of the log
         self.labels_read: Tensor | None = None
@@ -157,6 +159,7 @@ class Run:
         device = self.processes.device
         self.seconds = float(extra["seconds"])
         self.best, self.best_step = extra.get("best_rank"), extra.get("best_step")
+        self.best_judge = extra.get("best_judge")
         self.watch = Watch(**extra.get("watch", {}))
         self.sums.update({name: list(values.to(device)) for name, values in extra.get("sums", {}).items()})
         read = extra.get("labels_read")
@@ -320,6 +323,8 @@ class Run:
         directions, truth = self.books.measure(self.step)
         if directions:
             now = self.last_rank = rank(directions)
+            if (judge := self.books.validation.extractor.digest) != self.best_judge:
+                self.best, self.best_judge = None, judge  # ranks of another judge do not compare
             if self.best is None or now < self.best:
                 self.best, self.best_step = now, self.step
                 self.model(finished=False).save(self.books.folder.best)
@@ -345,6 +350,7 @@ class Run:
             "seconds": self.seconds + self._pace.total,
             "best_rank": self.best,
             "best_step": self.best_step,
+            "best_judge": self.best_judge,
             "watch": asdict(self.watch),
             "sums": {name: torch.stack(values) for name, values in self.sums.items()},
             "labels_read": self.labels_read,

@@ -20,6 +20,23 @@ def refuse_senseless(recipe: Recipe) -> None:
         raise UsageError(problem)
 
 
+def never_begins(recipe: Recipe) -> list[str]:
+    """A line for each part of the training that is scheduled for steps which the recipe does not have."""
+    steps, late = recipe.training.steps, []
+    for phase in ("critic", "generator", "info"):
+        for name, term in getattr(recipe.objective, phase).items():
+            if not isinstance(term.weight, dict):
+                continue
+            silent = [step for step in term.weight if not term.weight_at(step)]
+            heard = (term.weight_at(step) for step in (*term.weight, steps - 1) if step < steps)
+            if any(term.weight.values()) and not any(heard):
+                late.append((f"objective.{phase}.{name}", max(silent, default=0)))
+    anew = recipe.objective.labels_from_neighbours
+    if anew is not None and anew.at >= steps:
+        late.append(("objective.labels_from_neighbours", anew.at))
+    return [f"{what} begins after step {step}, and there are {steps} steps: it never counts" for what, step in late]
+
+
 def _problems(recipe: Recipe) -> Iterator[str]:
     of_critic = {name for name, term in recipe.objective.critic.items() if term.weight}
     of_generator = {name for name, term in recipe.objective.generator.items() if term.weight}

@@ -74,7 +74,7 @@ class Stepper:
         parts: dict[str, Tensor] = {}
         generator_first = self.recipe.objective.order[0] == "generator"
         together: tuple[Phase, ...] = ("critic", "generator") if self.info_apart else ("critic", "generator", "info")
-        last = self._pass(batches[-1], *(together[1:] if generator_first else together))
+        last = self._pass(batches[-1], step, *(together[1:] if generator_first else together))
         for phase in self.recipe.objective.order:
             if phase == "generator":
                 self._generator_phase(last, step, parts)
@@ -83,12 +83,12 @@ class Stepper:
                 shared = not generator_first and self.critic_places is None
                 own = "critic" if generator_first else ""  # what the generator has just learned from is no news to it
                 for batch in batches[: -1 if shared else None]:
-                    p = self._pass(self._part(batch), "critic", own=own)
+                    p = self._pass(self._part(batch), step, "critic", own=own)
                     self._critic_phase(p, step, parts, graph_is_used=False)
                 if shared:
                     self._critic_phase(last, step, parts, graph_is_used=True)
         if self.info_apart:
-            self._info_phase(self._pass(batches[-1], "info"), step, parts)
+            self._info_phase(self._pass(batches[-1], step, "info"), step, parts)
         return parts
 
     @torch.no_grad()
@@ -97,7 +97,7 @@ class Stepper:
 
         The others are 0; the mean over the values of the code, of which the generator must have one or more.
         """
-        p, training = self._pass(batch), self.generator.training
+        p, training = self._pass(batch, 0), self.generator.training
         self.generator.eval()  # fakes for this figure leave no mark in a BatchNorm
         ends = both_ends(
             lambda code: p.with_code(code.to(p.device).expand(len(batch.x_real), -1), which="response"), p.code.shape[1]
@@ -144,7 +144,9 @@ class Stepper:
             return p.view(p.batch.x_real, p.y_of_reals, "real, critic phase")
 
         scope = self._scope(p, x_fake, real_view, "fake, critic phase")
-        if p.recipe.generator.code_size:
+        seen = p.recipe.objective.critic_input
+        as_it_is = not seen.augment and not seen.noise_at(step)
+        if p.recipe.generator.code_size and p.reals_are_judged and as_it_is:
             p.own_code = scope["real_code"].detach().clamp(-1, 1)  # already here: spares the pass a forward
         total = self._total("critic", scope, step, parts)
         self._update(("critic",), total, parts)
@@ -180,9 +182,10 @@ class Stepper:
 
     # --- their parts -------------------------------------------------------------------------------------------------
 
-    def _pass(self, batch: Batch, *phases: Phase, own: str = "") -> Pass:
-        """What the networks make of a batch; x_same is made only where a term of these phases asks for it."""
-        same = any("x_same" in term.needs for phase in phases for term in self.terms[phase])
+    def _pass(self, batch: Batch, step: int, *phases: Phase, own: str = "") -> Pass:
+        """What the networks make of a batch; x_same is made only where a term of these phases asks for it now."""
+        terms = [term for phase in phases for term in self.terms[phase]]
+        same = any("x_same" in term.needs and term.weight_at(step) for term in terms)
         return Pass(self.generator, self.critic, batch, self.recipe, self.processes, self.forward, same=same, own=own)
 
     def _part(self, batch: Batch) -> Batch:

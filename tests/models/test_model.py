@@ -1,5 +1,6 @@
 """Model folders: what comes back is what was saved, and damage is named in one line."""
 
+import copy
 import json
 import os
 import pickle
@@ -87,6 +88,19 @@ def test_a_model_of_a_run_leaves_the_critic_in_training() -> None:
     """Samples are drawn in the middle of a run; spectral normalisation must go on learning after them."""
     critic = new_critic(CriticConfig(width=8, depth=3, fields=(1,), norm="spectral"))
     NetworkModel(made().config, made().generator, critic)
+    assert critic.training
+
+
+def test_judging_leaves_no_mark_on_a_critic_in_training() -> None:
+    """Spectral norm goes on with its power iteration in training, and BatchNorm refuses a picture alone."""
+    settings = {"labels": 3, "code_size": 2, "width": 8, "depth": 3, "fields": (1,), "norm": "spectral"}
+    critic = new_critic(CriticConfig(**settings, label_norm="batch")).train()
+    model = NetworkModel(made().config, made().generator, critic)
+    before = copy.deepcopy(critic.state_dict())
+    first, again = (model.score(picture(1), torch.tensor([1])) for _ in range(2))
+    assert torch.equal(first, again)
+    after = critic.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
     assert critic.training
 
 

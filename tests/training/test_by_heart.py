@@ -76,6 +76,14 @@ def test_as_many_of_each_kind_are_judged() -> None:
         assert sorted(counts.values()) == [JUDGED, JUDGED, JUDGED]
 
 
+def test_pictures_are_drawn_by_lot_on_every_side() -> None:
+    """Neighbours in the order of names are often of one scene: here the first half is dark."""
+    half = np.repeat([0, 200], 100).astype(np.uint8)
+    mixed = PictureArray(np.broadcast_to(half[:, None, None, None], (200, SIDE, SIDE, 3)).copy())
+    pictures = DomainData("halves", ("a", "b"), (mixed, mixed), (mixed, mixed), (mixed, mixed))
+    assert shares(Known((-1.0, -1.0)), pictures) == pytest.approx({"a": 0.0, "b": 0.0}, abs=1e-6)
+
+
 def test_a_critic_that_prefers_generated_pictures_knows_nothing_by_heart() -> None:
     assert shares(Known((1.0, 1.0)), data((100, 100), (50, 50))) == {"a": 0.0, "b": 0.0}
 

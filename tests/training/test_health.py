@@ -82,6 +82,12 @@ def test_a_vanishing_gradient_is_told_once_when_it_has_lasted() -> None:
     assert "objective.generator.nonsaturating" in line, "and how to mend it"
 
 
+def test_a_generator_that_begins_late_is_measured_by_its_own_first_rows() -> None:
+    watch = Watch(patience=4)
+    (line,) = warnings(watch, [{"score/spread": 3.0}] * 30 + [LEARNS] * 4 + [VANISHED] * 20)
+    assert "vanishing gradient" in line
+
+
 @pytest.mark.parametrize(
     "row",
     [

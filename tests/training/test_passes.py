@@ -36,6 +36,24 @@ def test_identity_and_translation_go_through_the_generator_as_one_batch(tiny_rec
     torch.testing.assert_close(p.x_fake, alone, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("seen", [{}, {"augment": ("cutout",)}, {"noise": 0.5}])
+def test_identity_gets_the_code_of_the_picture_as_it_is(
+    tiny_recipe, new_stepper, some_batches, monkeypatch, seen
+) -> None:
+    """Not of what instance noise or augmentation make of it, by which the critic is taught."""
+    recipe = tiny_recipe({"generator": {"code_size": 2}, "objective": {"critic_input": seen}})
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    with torch.no_grad():
+        expected = stepper.critic(batch.x_real, batch.y_real).code.clamp(-1, 1)
+    passes: list[Pass] = []
+    make = stepper._pass
+    monkeypatch.setattr(stepper, "_pass", lambda *args, **options: passes.append(make(*args, **options)) or passes[-1])
+    monkeypatch.setattr(stepper, "_update", lambda *args: None)
+    stepper([batch], 0)
+    torch.testing.assert_close(passes[0].own_code, expected, atol=1e-4, rtol=0)
+
+
 def test_draws_follow_the_position_not_the_share(tiny_recipe, new_stepper, some_batches) -> None:
     recipe = tiny_recipe({"generator": {"code_size": 3}})
     stepper = new_stepper(recipe)

@@ -137,6 +137,11 @@ def test_alone_nothing_changes() -> None:
     processes.wait()
 
 
+def test_each_run_of_a_program_has_the_device_that_it_asks_for() -> None:
+    Processes(cpu=True).state.device = torch.device("meta")  # as a GPU would be, of a run before
+    assert Processes(cpu=True).device == torch.device("cpu")
+
+
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")

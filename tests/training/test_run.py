@@ -259,6 +259,23 @@ def test_the_best_model_is_that_of_the_best_figure_also_over_a_resume(
     assert NetworkModel.load(folder.best).config.steps == best, "no later one was better than that"
 
 
+def test_the_best_by_another_judge_does_not_count(
+    new_run: Callable[..., Run], folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "auto" takes what is installed, which may change between two calls."""
+    unbeaten = new_run(judged_data())
+    unbeaten.train()
+    unbeaten.best = -1e9
+    unbeaten._checkpoint(finished=True)
+    monkeypatch.setattr(MeanColours, "digest", "1" * 16)
+    again = new_run(judged_data(), {"steps": 7})
+    again.resume()
+    again.train()
+    assert again.best is not None
+    assert again.best > -1
+    assert NetworkModel.load(folder.best).config.steps > 5
+
+
 def test_what_the_critic_knows_by_heart_is_noted_and_warned_of(
     new_run: Callable[..., Run], folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from domainxfer.errors import UsageError
 from domainxfer.presets import list_presets, load_preset
 from domainxfer.recipe import Recipe, override
-from domainxfer.training.sensible import refuse_senseless
+from domainxfer.training.sensible import never_begins, refuse_senseless
 
 WASSERSTEIN = {"critic": {"nonsaturating": 0, "r1": 0, "wasserstein": 1}, "generator": {"nonsaturating": 0}}
 BATCH_NORM = [
@@ -18,6 +18,30 @@ BATCH_NORM = [
 
 def recipe(changes: dict[str, Any]) -> Recipe:
     return override(Recipe(), changes)
+
+
+@pytest.mark.parametrize(
+    ("weight", "steps", "late"),
+    [
+        (1.0, 10, False),
+        ({0: 0.0, 10: 1.0}, 10, False),
+        ({0: 0.0, 10: 0.0, 20: 1.0}, 11, True),
+        ({0: 0.0, 10: 0.0, 20: 1.0}, 12, False),
+        ({0: 0.0, 10: 0.0}, 10, False),
+        ({0: 1.0, 5: 0.0}, 10, False),
+    ],
+)
+def test_what_begins_too_late_is_told_of(weight: Any, steps: int, late: bool) -> None:
+    changes = {"objective": {"critic": {"hinge": weight}}, "training": {"steps": steps}}
+    told = ["objective.critic.hinge begins after step 10, and there are 11 steps: it never counts"]
+    assert never_begins(recipe(changes)) == (told if late else [])
+
+
+def test_labels_that_are_read_anew_too_late_are_told_of() -> None:
+    changes = {"objective": {"labels_from_neighbours": {"at": 500}}, "training": {"steps": 500}}
+    (line,) = never_begins(recipe(changes))
+    assert line.startswith("objective.labels_from_neighbours begins after step 500")
+    assert not never_begins(recipe({**changes, "training": {"steps": 501}}))
 
 
 @pytest.mark.parametrize("preset", [None, *list_presets()])

@@ -327,6 +327,17 @@ def test_what_no_term_asks_for_is_not_computed(
     assert seen == sizes
 
 
+@pytest.mark.parametrize(("step", "sizes"), [(0, [8]), (4, [8]), (5, [4]), (9, [4])])
+def test_no_identity_pass_where_its_weight_is_0_by_now(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, step: int, sizes: list[int]
+) -> None:
+    recipe = tiny_recipe(only(critic={"lsgan": 1}, generator={"lsgan": 1, "identity": {0: 5.0, 5: 0.0}}))
+    stepper = new_stepper(recipe)
+    seen = calls_of(stepper.generator)
+    stepper(some_batches(recipe), step)
+    assert seen == sizes
+
+
 def test_no_identity_pass_where_only_the_critic_learns(
     tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
 ) -> None:
