@@ -15,6 +15,7 @@ trained again.
 
 import argparse
 import json
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -53,6 +54,10 @@ class Course:
 
     preset: str
     seed: int
+    wanted: float
+    """Epochs at most."""
+    every: int
+    """Steps between figures."""
     epochs: float = 0.0
     """So far."""
     made: list[bool] = field(default_factory=lambda: [False] * DIGITS)
@@ -110,6 +115,8 @@ def main() -> None:
         record = options.out / f"{options.preset}-seed{seed}.json"
         if record.exists():
             course = Course(**json.loads(record.read_text(encoding="utf-8")))
+            if course.wanted != options.epochs or options.every not in (None, course.every):
+                sys.exit(f"{record} is of {course.wanted:g} epochs, every {course.every}; take another folder: --out")
         else:
             course = watched(seed, options)
             write_text(record, json.dumps(asdict(course), indent=2) + "\n")
@@ -121,8 +128,8 @@ def watched(seed: int, options: argparse.Namespace) -> Course:
     """Train one seed, and look at what it makes whenever it is measured."""
     preset, out = options.preset, options.out
     recipe, data = opened(seed, options)
-    epoch = sum(map(len, data.train)) / recipe.data.batch
-    course, digits = Course(preset, seed), Digits()
+    epoch = epoch_of(recipe, data)
+    course, digits = Course(preset, seed, options.epochs, recipe.training.figure_every), Digits()
     histograms = LogBook(out / f"{preset}-seed{seed}.csv", [*map(str, range(DIGITS)), *OF_CELLS], 0)
 
     def figure(step: int, split: str, directions: list[Direction], *_: object) -> None:
@@ -148,10 +155,15 @@ def opened(seed: int, options: argparse.Namespace) -> tuple[Recipe, DomainData]:
     """The recipe of a seed and the digits. Its last step is never taken, so that the test digits are not looked at."""
     changes = {"training": {"seed": seed}}
     recipe, data = prepare("mnist", print, preset=options.preset, data_root=options.data_root, changes=changes)
-    steps = round(options.epochs * sum(map(len, data.train)) / recipe.data.batch)
+    steps = round(options.epochs * epoch_of(recipe, data))
     every = options.every or recipe.training.figure_every
     training = {"steps": steps + 1, "figure_every": every, "checkpoint_every": steps + 1}
     return override(recipe, {"training": training}), data
+
+
+def epoch_of(recipe: Recipe, data: DomainData) -> float:
+    """Steps that take as many pictures as there are; each critic step has a batch of its own."""
+    return sum(map(len, data.train)) / (recipe.data.batch * recipe.objective.batches_a_step)
 
 
 def shares_made(model: NetworkModel, digits: Digits) -> list[float]:

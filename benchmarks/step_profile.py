@@ -58,8 +58,8 @@ def shares_by_kind(step: Callable[[int], None], period: int, periods: int) -> Co
     for number in range(period):
         step(number)
     with profile(activities=[ProfilerActivity.CPU]) as watched:
-        for number in range(period, period * (1 + periods)):
-            step(number)
+        for number in range(period * periods):
+            step(number % period)
     times: Counter[str] = Counter()
     for operation in watched.key_averages():
         times[kind_of(operation.key)] += operation.self_cpu_time_total

@@ -106,9 +106,11 @@ def step_of(recipe: Recipe, precision: str, processes: Processes) -> tuple[Calla
     stepper = Stepper(generator, critic, recipe, processes, bf16=precision == "bf16")
     batches = [random_batch(recipe, processes.device)] * recipe.objective.batches_a_step
     period = max(term.settings.every for terms in stepper.terms.values() for term in terms)
+    # The last steps of the recipe: in the first ones a loss may not have begun.
+    first = max(0, recipe.training.steps - period) // period * period
 
     def step(number: int) -> None:
-        stepper(batches, number)
+        stepper(batches, first + number)
 
     return step, period
 

@@ -319,8 +319,8 @@ def test_layers_of_ones_own_are_checked_by_what_they_will_make(mine):
     data = {"size": 32, "batch": 4}
     recipe, _ = prepare(str(mine), print, mode="generate", changes={"data": data, "generator": {"layers": layers}})
     assert len(recipe.generator.layers) == 3
+    changes = {"data": {"size": 36, "batch": 4}, "generator": {"layers": layers}}
     with pytest.raises(UsageError, match=r"generator.*\(3, 36, 36\) is wanted"):
-        changes = {"data": {"size": 36, "batch": 4}, "generator": {"layers": layers}}
         prepare(str(mine), print, mode="generate", changes=changes)
     with pytest.raises(UsageError, match="setting generator: "):
         prepare(str(mine), print, changes={"generator": 3})

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from domainxfer.recipe import override
+from domainxfer.training.processes import Processes
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "benchmarks" / "step_speed.py"
 
@@ -61,6 +64,15 @@ def step_speed():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_step_that_is_timed_has_every_loss_that_the_recipe_comes_to(step_speed):
+    """A loss of emoji's card begins after step 1,200."""
+    recipe = step_speed.recipe_of("emoji", 32, 8, ["generator.width=16", "generator.blocks=1", "critic.width=8"])
+    step, period = step_speed.step_of(recipe, "fp32", Processes(cpu=True))
+    early = override(recipe, {"training": {"steps": 100}})
+    before, _ = step_speed.step_of(early, "fp32", Processes(cpu=True))
+    assert step_speed.counted(step, period) > 1.2 * step_speed.counted(before, period)
 
 
 def test_operations_are_counted_forward_and_backward(step_speed):

@@ -12,6 +12,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from domainxfer.datasets.domain_data import DomainData, PictureArray
+from domainxfer.recipe import Recipe, override
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks" / "collapse.py"
 EVEN = [0.1] * 10
@@ -24,7 +27,7 @@ def collapse(benchmark_module) -> ModuleType:
 
 
 def course_of(collapse: ModuleType, *figures: list[float]):
-    course = collapse.Course("mlp-gan", 0)
+    course = collapse.Course("mlp-gan", 0, 100.0, 200)
     for number, shares in enumerate(figures, start=1):
         course.epochs = float(number)
         course.look(shares)
@@ -77,6 +80,13 @@ def test_a_run_goes_on_for_two_epochs_after_both(collapse: ModuleType) -> None:
     assert course.row() == ["mlp-gan", "0", "11.0", "2.0", "9.0", "7.0", "9"]
 
 
+def test_an_epoch_counts_the_batches_of_all_critic_steps(collapse: ModuleType) -> None:
+    train = (PictureArray(np.zeros((640, 28, 28, 3), np.uint8)),)
+    data = DomainData("mnist", (), train=train, validation=train, test=train)
+    recipe = override(Recipe(), {"data": {"batch": 16}, "objective": {"critic_steps": 5}})
+    assert collapse.epoch_of(recipe, data) == 8.0
+
+
 def write_digits(folder: Path) -> None:
     """MNIST's files with 60 training and 20 test pictures of noise a digit."""
     folder.mkdir(parents=True)
@@ -98,6 +108,10 @@ def test_a_short_run_is_looked_at_and_not_made_twice(tmp_path: Path) -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1].split()[:2] == ["mlp-gan", "3"]
+    longer = [*command, "--epochs", "3"]
+    other = subprocess.run(longer, env=environment, capture_output=True, text=True, timeout=300)
+    assert other.returncode == 1
+    assert "is of 2 epochs, every 3; take another folder" in other.stderr
     with (out / "mlp-gan-seed3.csv").open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert [int(row.pop("step")) for row in rows] == [3, 6]

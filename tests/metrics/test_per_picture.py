@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from domainxfer.metrics.per_picture import (
+    AT_ONCE,
     feature_cosine,
     nearest_hits,
     picture_psnr,
@@ -44,6 +45,19 @@ def test_psnr() -> None:
     found = picture_psnr(flat(-1, 0, 0.3), flat(1, 0.2, 0.3))
     assert found.tolist() == pytest.approx([0, 20, 60])
     assert 10 * math.log10(255**2 * 12) == pytest.approx(60, abs=1.1), "rounding to 8 bits, which 60 stands for"
+
+
+def test_more_pictures_than_are_compared_at_a_time() -> None:
+    numbers = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(2 * AT_ONCE + 3, 3, 5, 5, generator=numbers) * 2 - 1 for _ in range(2))
+    where = torch.rand(len(x), 5, 5, generator=numbers) < 0.5
+    apart = (x.double() - y.double()).abs().mean(1) / 2
+    torch.testing.assert_close(pixel_distance(x, y), apart.mean((1, 2)))
+    torch.testing.assert_close(pixel_distance(x, y, where), (apart * where).sum((1, 2)) / where.sum((1, 2)))
+    error = ((x.double() - y.double()) / 2).square().mean((1, 2, 3))
+    torch.testing.assert_close(picture_psnr(x, y), -10 * error.log10())
+    near = torch.cat([y[:100] + 0.01, y[100:].flip(0)])
+    assert nearest_hits(near, y).nonzero().flatten().tolist() == [*range(100), 115], "the middle of those turned round"
 
 
 def test_hits() -> None:
