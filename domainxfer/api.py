@@ -147,7 +147,7 @@ def train(
     listener, runs = listener or Listener(), at_home(runs)
     if name is not None:
         refuse_name(name)
-    old = _model_to_tune(options.get("init_from"), runs)
+    place, old = _model_to_tune(options.get("init_from"), runs)
     recipe, pictures = prepare(data, listener.say, old, **options)
     processes = Processes(cpu=cpu)
     run = Run(recipe, pictures, processes, None, listener)
@@ -156,7 +156,7 @@ def train(
     check_conditioning(run.stepper.generator)
     if not processes.is_main:
         return _trained(run, max_seconds)
-    for line in never_begins(recipe):
+    for line in (*never_begins(recipe), *_may_have_seen(place, recipe)):
         listener.say(line)
     run.folder = new_run(runs, name or re.sub(r"[\\/]", "_", recipe.card) or "run")
     with run.folder.alone():
@@ -293,14 +293,30 @@ def dry_run(
 ) -> Estimate:
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
-    recipe, pictures = prepare(data, listener.say, _model_to_tune(options.get("init_from"), at_home(runs)), **options)
+    _, old = _model_to_tune(options.get("init_from"), at_home(runs))
+    recipe, pictures = prepare(data, listener.say, old, **options)
     for line in (*never_begins(recipe), what_is_learned(recipe, pictures)):
         listener.say(line)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
 
-def _model_to_tune(init_from: Path | str | None, runs: Path) -> NetworkModel | None:
-    return None if init_from is None else find_model(str(init_from), None, runs)[1]
+def _model_to_tune(init_from: Path | str | None, runs: Path) -> tuple[Path | None, NetworkModel | None]:
+    """Where it lies, and the model itself."""
+    return (None, None) if init_from is None else find_model(str(init_from), None, runs)
+
+
+def _may_have_seen(place: Path | None, recipe: Recipe) -> list[str]:
+    """A line, if the model to begin with was trained on a part of these pictures that is held out now."""
+    if place is None:
+        return []
+    with suppress(DomainxferError):  # no run, but a model alone
+        old = read_recipe(find_run(place.parent, str(place)).recipe)
+        if old.source.data == recipe.source.data and old.training.seed != recipe.training.seed:
+            return [
+                f"--init-from: that model was trained with seed {old.training.seed}, by which other pictures are held "
+                f"out: it may have learned from those that judge this run. --seed {old.training.seed} keeps them apart"
+            ]
+    return []
 
 
 def _run_meant(runs: Path, name: str | None) -> RunFolder:

@@ -86,6 +86,7 @@ def prepare(
     if preset:
         base = override(base, preset)
     if tune is not None:
+        _refuse_other_content(tune, options.get("mode") or base.mode)
         base = override(base, _settings_for(tune))
     changes = options.get("changes") or {}
     _refuse_settled(changes)
@@ -136,6 +137,14 @@ def what_is_learned(recipe: Recipe, pictures: DomainData) -> str:
     groups = ", ".join(f"{count:,} {name.get(domain, domain)}" for domain, count in counts["train"].items())
     held_out = ", ".join(f"{sum(counts[split].values()):,} for {split}" for split in ("validation", "test"))
     return f"{groups} to learn from ({held_out}), {recipe.data.size} px, {recipe.training.steps:,} steps"
+
+
+def _refuse_other_content(tune: NetworkModel, mode: str) -> None:
+    does, its_mode = "translates", "translate"
+    if tune.config.generator.content == "noise":
+        does, its_mode = "makes pictures of noise", "generate"
+    if its_mode != mode:
+        raise UsageError(f"--init-from: that model {does}; add --mode {its_mode}, or begin with another")
 
 
 def _source_of(data: str, card: Card | None, mode: str, said: SourceSettings, options: RunOptions) -> SourceSettings:

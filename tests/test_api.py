@@ -216,6 +216,21 @@ def test_fine_tuning_starts_from_a_models_weights(trained, mine):
         torch.testing.assert_close(tensor, old[key], atol=1e-6, rtol=0)
 
 
+def test_fine_tuning_with_another_seed_may_be_judged_by_what_was_learned(trained, mine, tmp_path):
+    said: list[str] = []
+    for seed in (0, 1):
+        changes = {**TINY, "training": {**TINY["training"], "steps": 1, "seed": seed}}
+        listener = Listener(say=said.append)
+        domainxfer.train(str(mine), changes=changes, init_from=trained.run, runs=tmp_path, cpu=True, listener=listener)
+    (line,) = [line for line in said if "may have learned" in line]
+    assert line.endswith("--seed 0 keeps them apart")
+
+
+def test_fine_tuning_goes_on_with_the_same_kind_of_content(trained, mine, tmp_path):
+    with pytest.raises(UsageError, match=r"that model translates; add --mode translate"):
+        domainxfer.train(str(mine), changes=TINY, mode="generate", init_from=trained.run, runs=tmp_path, cpu=True)
+
+
 def test_dry_run_estimates_and_writes_nothing(mine):
     found = dry_run(str(mine), changes=TINY, cpu=True)
     assert found.seconds > 0

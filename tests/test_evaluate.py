@@ -610,6 +610,10 @@ def test_the_result_is_kept_once(place: Path, tmp_path: Path) -> None:
     refused(lambda: evaluate(tmp_path, keep_in_run=True), str(file), "--overwrite", "--json")
     again = evaluate(tmp_path, keep_in_run=True, overwrite=True, seed=1)
     assert Evaluation.read(file) == again != found
+    evaluate(tmp_path, keep_in_run=True, baseline=run / "model", data=str(place / "mine"), most=10)
+    beside = run / "evaluation-test-colours-on-mine-beside-model-most-10.json"
+    assert Evaluation.read(beside).baseline is not None
+    beside.unlink()
     evaluate(tmp_path, str(run / "model"), str(place / "mine"), keep_in_run=True)
     assert {path.name for path in run.glob("*.json")} == {file.name}, "a model alone is no run to keep it in"
     assert "nan" not in file.read_text().lower()

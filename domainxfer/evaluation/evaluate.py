@@ -3,8 +3,10 @@
 A model that makes pictures of noise is judged in `generation`.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -80,11 +82,12 @@ def evaluate(
     """
     if against is not None and data is not None:
         raise UsageError(f"name the data once: {against} or --data {data}")
+    named = data if against is None else str(against)
     wish = Wish(
         data=data, data_root=_path(data_root), names=names, split=split, extractor=extractor, weights=_path(weights),
         size=size, seed=seed, masks=_path(masks), most=most, unpaired=unpaired, offline=offline,
-        json_file=_path(json_file),
-        keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
+        json_file=_path(json_file), keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
+        apart=_what_sets_it_apart(on=named, beside=baseline, masks=masks, size=size, most=most),
     )  # fmt: skip
     runs = Path(runs)
     subject = find_subject(str(what), runs)
@@ -93,12 +96,17 @@ def evaluate(
     other = find_subject(str(baseline), runs) if baseline is not None else None
     if baseline is not None and other is None:
         raise DomainxferError(f"{baseline} holds no model; --baseline compares with another model")
-    named = data if against is None else str(against)
     if other is not None and other.generates != subject.generates:
         raise UsageError(f"one of {what} and {baseline} makes pictures of noise, the other translates: no comparison")
     if subject.generates:
         return evaluate_generation(subject, other, wish, named)
     return _of_models(subject, other, wish, named)
+
+
+def _what_sets_it_apart(**asked: Any) -> tuple[str, ...]:
+    """A word for each thing that was asked otherwise than usual, in the name of the result."""
+    names = {word: Path(str(value)).name or "here" for word, value in asked.items() if value is not None}
+    return tuple(f"{word}-{re.sub(r'[^0-9A-Za-z_.]+', '_', name)}" for word, name in names.items())
 
 
 def _path(given: Path | str | None) -> Path | None:

@@ -8,6 +8,10 @@ from domainxfer.evaluation.generation_bench import GenerationBench
 from domainxfer.evaluation.subject import Subject
 from domainxfer.training.held_out import HeldOut
 
+OTHER_SEED = "the baseline was trained with another seed, or one unknown: it may have seen these pictures"
+DRAWN_BY_SEED = ("mazes", "stacked-mnist")
+"""Sets whose training pictures follow from the seed."""
+
 
 def notes_of(held_out: HeldOut, subjects: list[Subject], *, paired: bool) -> list[str]:
     """A line for each thing that whoever reads the figures should know.
@@ -23,7 +27,7 @@ def notes_of(held_out: HeldOut, subjects: list[Subject], *, paired: bool) -> lis
         if other.network.config.size != subjects[0].network.config.size:
             notes.append(f"the baseline was trained at {other.network.config.size} px and is judged at {held_out.size}")
         if _drawn_from_train(data, split) and _seed(other) != _seed(subjects[0]):
-            notes.append("the baseline was trained with another seed, or one unknown: it may have seen these pictures")
+            notes.append(OTHER_SEED)
     if paired and data.truth is None:
         notes.append(
             f"the {split} pictures have the same file names in every domain and are taken for the same scenes; "
@@ -36,6 +40,14 @@ def generation_notes(bench: GenerationBench, subjects: list[Subject]) -> list[st
     """The same for models that make pictures of noise."""
     data, split, count = bench.data, bench.split, len(bench.real)
     notes = [*_of_split(split), *_of_seed(subjects[0], data, split)]
+    if any(_seed(other) != _seed(subjects[0]) for other in subjects[1:]):
+        if bench.card in DRAWN_BY_SEED:
+            notes.append(
+                "the baseline was trained with another seed, or one unknown, so it learned from other pictures of the "
+                "set: authentic and unseen are held against the wrong ones for it"
+            )
+        elif _drawn_from_train(data, split) or (bench.card == "mnist" and split == "validation"):
+            notes.append(OTHER_SEED)
     if bench.floor_count < count:
         notes.append(
             f"real: {bench.floor_count} training pictures in the place of {count} outputs: there are no more, and "
@@ -93,7 +105,7 @@ def _skipped(data: DomainData) -> list[str]:
 def _drawn_from_train(data: DomainData, split: str) -> bool:
     """Whether a part of the training pictures was held out by lot, rather than by the folders they lie in."""
     held_out, train = _folders(data.split(split)[0]), _folders(data.train[0])
-    return bool(held_out & train)  # rendered sets and MNIST have none: their splits are fixed
+    return bool(held_out & train)  # rendered sets and MNIST lie in no folders
 
 
 def _folders(pictures: Pictures) -> set[Path]:

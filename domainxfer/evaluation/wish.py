@@ -36,6 +36,8 @@ class Wish:
     unpaired: bool
     offline: bool
     json_file: Path | None
+    apart: tuple[str, ...]
+    """What sets it apart from the run's plain evaluation, for the name of the file in the run."""
     keep_in_run: bool
     overwrite: bool
     say: Callable[[str], None]
@@ -55,7 +57,8 @@ class Wish:
         """Where the result is to be written; nothing that exists is in its way."""
         place = self.json_file
         if place is None and self.keep_in_run and subject is not None and subject.run is not None:
-            place = subject.run.path / f"evaluation-{self.split}-{judge.name}.json"
+            name = "-".join(["evaluation", self.split, judge.name, *self.apart])
+            place = subject.run.path / f"{name}.json"
         if place is not None:
             refuse_existing(place, overwrite=self.overwrite)
         return place

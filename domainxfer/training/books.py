@@ -17,6 +17,7 @@ from domainxfer.training.held_out import Direction, HeldOut
 from domainxfer.training.listener import Listener
 from domainxfer.training.logbook import LogBook
 from domainxfer.training.run_folder import RunFolder
+from domainxfer.training.terms import scores_reals_higher
 
 HEALTH = ("score/real", "score/fake", "score/spread", "told_apart", "gradient/generator", "change")
 PACE = ("learning_rate", "pictures_per_second", "seconds")
@@ -84,7 +85,7 @@ class Books:
         held_out = self.validation if split == "validation" else self._judging(split)
         model = self.model()
         directions, truth = held_out.distances(model), held_out.against_truth(model)
-        if split == "validation" and isinstance(held_out, HeldOut):
+        if split == "validation" and isinstance(held_out, HeldOut) and scores_reals_higher(self.recipe):
             shares = known_by_heart(model, held_out)
             directions = [replace(d, by_heart=shares.get(d.target)) for d in directions]
         of = {(d.source, d.target): d for d in directions}

@@ -27,6 +27,8 @@ JUDGED = 64
 def known_by_heart(model: NetworkModel, held_out: HeldOut) -> dict[str, float]:
     """The share above for each domain; none where too few pictures are held out, or of a model without critic.
 
+    It says something of critics that score real pictures higher than generated ones (`terms.scores_reals_higher`).
+
     Args:
         model: that translates, with its critic.
         held_out: pictures that the critic was not trained on, and the data they are of.

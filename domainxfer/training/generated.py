@@ -2,7 +2,7 @@
 
 The kernel distance of generated pictures to held-out real ones stands above a floor (real training pictures in their
 place). There is no ceiling: noise is no picture that one could leave untouched. Labels, where the model has them, are
-asked for evenly, and where they are known the real pictures are as many of each. Noise and codes are those of
+asked for evenly; where they are known, in the shares that the held-out pictures have. Noise and codes are those of
 `PictureMaker.as_trained` with the run's seed: picture i of a figure is picture i there, and of ``domainxfer generate``
 where the model has no code.
 """
@@ -52,8 +52,10 @@ class HeldOutGenerated:
     ) -> None:
         self.name, self.size, self.extractor, self.split = data.name, size, extractor, split
         self.seed, self.channels = seed, channels
-        self.most = MOST_SMALL if extractor.size <= SMALL else MOST
-        self.real, self.train = (self._features_of(part) for part in (data.split(split), data.train))
+        most = MOST_SMALL if extractor.size <= SMALL else MOST
+        counts, self.counts = _counts(data.split(split), data.train, most // len(data.train))
+        self.real, self.train = self._features_of(data.split(split), counts), self._features_of(data.train, self.counts)
+        self.labelled = data.labelled
         self.enough = min(len(self.real), len(self.train)) >= LEAST
         self.cells: Cells | None = None
         if not self.enough:
@@ -79,13 +81,12 @@ class HeldOutGenerated:
         """Noise has no right answer."""
         return {}
 
-    def _features_of(self, domains: tuple[Pictures, ...]) -> Tensor:
-        """Features of real pictures (N, F): as many of each domain, `most` at most."""
-        each = min(self.most // len(domains), *map(len, domains))
+    def _features_of(self, domains: tuple[Pictures, ...], counts: list[int]) -> Tensor:
+        """Features of real pictures (N, F), so many of each domain."""
         parts = []
-        for pictures in domains:
-            chosen = sorted(permutation(len(pictures), self.seed, "held out")[:each].tolist())
-            for start in range(0, each, CHUNK):
+        for pictures, count in zip(domains, counts, strict=True):
+            chosen = sorted(permutation(len(pictures), self.seed, "held out")[:count].tolist())
+            for start in range(0, count, CHUNK):
                 x = held_out_tensor(pictures, self.size, chosen[start : start + CHUNK], self.channels)
                 parts.append(self._features(x))
         return torch.cat(parts) if parts else torch.empty(0, 0)
@@ -95,16 +96,34 @@ class HeldOutGenerated:
         settings, numbers = model.config.generator, list(range(len(self.train)))
         noise = noise_of(model, self.seed, numbers)
         code = codes_of(model, self.seed, numbers)
-        label = torch.tensor([number % settings.labels for number in numbers]) if settings.labels else None
+        label = self._labels(settings.labels)
         parts = [
             self._features(model.apply(noise[part], None if label is None else label[part], code[part]).float().cpu())
             for part in torch.arange(len(numbers)).split(CHUNK)
         ]
         return torch.cat(parts)
 
+    def _labels(self, count: int) -> Tensor | None:
+        """(N,) what is asked of a generator of so many labels, as many of each as there are real training pictures."""
+        if not count:
+            return None
+        if not self.labelled:
+            return torch.arange(len(self.train)) % count
+        return torch.arange(count).repeat_interleave(torch.tensor(self.counts))
+
     def _features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, F); extractors take grey pictures as three equal channels."""
         return features_in_batches(self.extractor, x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x)
+
+
+def _counts(held_out: tuple[Pictures, ...], train: tuple[Pictures, ...], most: int) -> tuple[list[int], list[int]]:
+    """How many held-out and training pictures of each domain are looked at: `most` at most, in the same shares."""
+    held = [min(most, len(pictures)) for pictures in held_out]
+    known = [min(most, len(pictures)) for pictures in train]
+    if len(set(held)) == 1:
+        return held, [min(known)] * len(known)
+    times = min((has // wanted for has, wanted in zip(known, held, strict=True) if wanted), default=1)
+    return held, [min(has, max(1, times) * wanted) for has, wanted in zip(known, held, strict=True)]
 
 
 def extractor_of(recipe: Recipe) -> str:

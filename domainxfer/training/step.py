@@ -25,7 +25,15 @@ from domainxfer.recipe import OptimizerSettings, Recipe
 from domainxfer.training.forward import Forward
 from domainxfer.training.passes import Pass, Scope
 from domainxfer.training.processes import Processes
-from domainxfer.training.terms import OF_REALS, OF_THE_ENCODER, Phase, Term, build_terms, fakes_teach_labels
+from domainxfer.training.terms import (
+    OF_REALS,
+    OF_THE_ENCODER,
+    Phase,
+    Term,
+    build_terms,
+    fakes_teach_labels,
+    scores_reals_higher,
+)
 
 
 class Stepper:
@@ -56,6 +64,7 @@ class Stepper:
             self.optimizers["critic"] = _optimizer(critic.parameters(), settings.critic_lr, settings)
         self.full_rates = {"generator": settings.generator_lr, "critic": settings.critic_lr}
         self.fakes_teach_labels = fakes_teach_labels(recipe)
+        self.scores_reals_higher = scores_reals_higher(recipe)
         self.info_apart = settings.info_lr is not None and bool(self.terms["info"])
         if settings.info_lr is not None:
             players = [*generator.parameters(), *critic.info_parameters(label=self.fakes_teach_labels)]
@@ -157,7 +166,8 @@ class Stepper:
                 parts["score/fake"] = torch.stack([s.mean() for s in fake]).mean()
                 both = [torch.cat(pair) for pair in zip(real, fake, strict=True)]
                 parts["score/spread"] = torch.stack([s.std() for s in both]).mean()
-                parts["told_apart"] = _told_apart(real, fake)
+                if self.scores_reals_higher:
+                    parts["told_apart"] = _told_apart(real, fake)
 
     def _generator_phase(self, p: Pass, step: int, parts: dict[str, Tensor]) -> None:
         self._freeze_critic()

@@ -143,6 +143,16 @@ def asks_critic(recipe: Recipe) -> bool:
     return recipe.generator.code_size > 0 or any(OF_THE_CRITIC & asked for asked in needs)
 
 
+def scores_reals_higher(recipe: Recipe) -> bool:
+    """Whether any term teaches the critic to score reals above fakes; those of cosines only tell them apart.
+
+    Raises:
+        UsageError: as `build_terms`.
+    """
+    terms = build_terms(recipe.objective)["critic"]
+    return any(term.needs >= PATCHES and not getattr(term.function, "compares_patches", False) for term in terms)
+
+
 def fakes_teach_labels(recipe: Recipe) -> bool:
     """Whether the critic's label head learns from fakes, too.
 

@@ -14,6 +14,7 @@ from domainxfer.evaluation.generation_bench import MOST_TRAIN
 from domainxfer.evaluation.notes import generation_notes, notes_of, singular
 from domainxfer.evaluation.subject import Subject
 from domainxfer.metrics.extractors import load_extractor
+from domainxfer.recipe import Recipe, override
 from domainxfer.training.held_out import HeldOut
 
 
@@ -39,7 +40,7 @@ def test_scenes_taken_for_the_same_are_said_to_be(tiny_data: Any) -> None:
     assert "--unpaired" not in _notes(tiny_data, "test")
 
 
-def _generation_notes(data: Any, **more: Any) -> str:
+def _generation_notes(data: Any, *others: Subject, **more: Any) -> str:
     facts = {
         "data": data, "split": "test", "count": 80, "size": 32, "card": "", "mazes": None, "reader": None,
         "real": torch.zeros(80, 70), "train": torch.zeros(500, 70), "train_pictures": 500, "floor_count": 80,
@@ -47,7 +48,22 @@ def _generation_notes(data: Any, **more: Any) -> str:
     }  # fmt: skip
     network = SimpleNamespace(config=SimpleNamespace(finished=True))
     subject = Subject(Path("runs/n-1"), network, None, None)  # type: ignore[arg-type]
-    return "\n".join(generation_notes(SimpleNamespace(**facts), [subject]))  # type: ignore[arg-type]
+    return "\n".join(generation_notes(SimpleNamespace(**facts), [subject, *others]))  # type: ignore[arg-type]
+
+
+def _trained_with(seed: int) -> Subject:
+    recipe = override(Recipe(), {"training": {"seed": seed}})
+    return Subject(Path("runs/other-1"), SimpleNamespace(config=SimpleNamespace(finished=True)), recipe, None)  # type: ignore[arg-type]
+
+
+def test_a_baseline_of_another_seed_learned_from_other_pictures(tmp_path: Path, tiny_data: Any) -> None:
+    data, other = tiny_data((30,), labelled=False), _trained_with(7)
+    assert "authentic and unseen" in _generation_notes(data, other, card="stacked-mnist")
+    assert "may have seen these pictures" in _generation_notes(data, other, card="mnist", split="validation")
+    assert _generation_notes(data, other, card="mnist").count("\n") == 0, "its test pictures are nobody's choice"
+    for i in range(8):
+        Image.new("RGB", (16, 16)).save(tmp_path / f"{i}.png")
+    assert "may have seen these pictures" in _generation_notes(load_folder(tmp_path, allow_single=True), other)
 
 
 def test_what_to_know_of_pictures_made_of_noise(tiny_data: Any) -> None:

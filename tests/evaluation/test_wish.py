@@ -27,7 +27,7 @@ class OfARun:
 
 def wish(**changes: Any) -> Wish:
     plain = dict.fromkeys(("data", "data_root", "names", "weights", "size", "masks", "most", "json_file"))
-    asked = {"split": "test", "extractor": "auto", "seed": 0, "say": print}
+    asked = {"split": "test", "extractor": "auto", "seed": 0, "say": print, "apart": ()}
     off = dict.fromkeys(("unpaired", "offline", "keep_in_run", "overwrite"), False)
     return Wish(**{**plain, **asked, **off, **changes})
 
@@ -51,6 +51,8 @@ def test_the_result_goes_where_it_was_sent_else_into_the_run(tmp_path: Path) -> 
     in_run = tmp_path / "evaluation-test-gabor.json"
     assert wish(keep_in_run=True).place(judge, run) == in_run
     assert wish(keep_in_run=True).place(judge) is None
+    apart = wish(keep_in_run=True, apart=("beside-mine-1", "most-50"))
+    assert apart.place(judge, run) == tmp_path / "evaluation-test-gabor-beside-mine-1-most-50.json"
     sent = tmp_path / "mine.json"
     assert wish(keep_in_run=True, json_file=sent).place(judge, run) == sent
 

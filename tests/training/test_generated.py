@@ -117,16 +117,37 @@ def test_noise_is_that_of_the_samples_and_codes_are_drawn() -> None:
     assert all(asked[1] is None for asked in model.asked), "no labels"
 
 
-def test_labels_are_asked_for_evenly_and_real_pictures_are_as_many_of_each() -> None:
-    red, green = (PictureArray(plain(count, 1, (colour,))) for count, colour in zip((90, 30), COLOURS[:2], strict=True))
-    data = DomainData("two", ("red", "green"), (red, green), (red, green), (red, green))
-    held_out = HeldOutGenerated(data, SIDE, MeanColours())
-    assert held_out.count == 60
-    assert (held_out.real[:, 0] > held_out.real[:, 1]).sum() == 30
+@pytest.mark.parametrize(
+    ("held_out", "train", "real", "asked"),
+    [
+        ((30, 30), (90, 90), [30, 30], [90, 90]),
+        ((30, 30), (90, 45), [30, 30], [45, 45]),
+        ((60, 6), (900, 40), [60, 6], [360, 36]),  # a rare label makes the figure of the other no poorer
+        ((60, 6), (50, 5), [60, 6], [50, 5]),
+    ],
+)
+def test_known_labels_are_asked_for_in_the_shares_of_the_held_out_pictures(
+    held_out: tuple[int, int], train: tuple[int, int], real: list[int], asked: list[int]
+) -> None:
+    def pictures(counts: tuple[int, int]) -> tuple[PictureArray, ...]:
+        return tuple(PictureArray(plain(count, 1, (colour,))) for count, colour in zip(counts, COLOURS, strict=False))
+
+    data = DomainData("two", ("red", "green"), pictures(train), pictures(held_out), pictures(held_out))
+    judged = HeldOutGenerated(data, SIDE, MeanColours())
+    reds = int((judged.real[:, 0] > judged.real[:, 1]).sum())
+    assert [reds, judged.count - reds] == real
     model = Made(plain(60, 9), labels=2)
-    held_out.distances(model)
+    judged.distances(model)
     labels = torch.cat([asked[1] for asked in model.asked])  # type: ignore[misc]
-    assert labels.bincount().tolist() == [30, 30]
+    assert labels.bincount().tolist() == asked == judged.counts
+
+
+def test_labels_that_were_found_are_asked_for_evenly() -> None:
+    judged = HeldOutGenerated(unlabelled(), SIDE, MeanColours())
+    model = Made(plain(60, 9), labels=2)
+    judged.distances(model)
+    labels = torch.cat([asked[1] for asked in model.asked])  # type: ignore[misc]
+    assert len(set(labels.bincount().tolist())) == 1
 
 
 def test_the_limit_is_of_all_labels_together() -> None:

@@ -910,6 +910,16 @@ def test_noise_on_the_heads_is_new_in_each_step(tiny_recipe, new_stepper, some_b
 # --- what tells health ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("terms", "told"), [({"hinge": 1}, True), ({"simgan": 1}, False)])
+def test_told_apart_is_of_critics_that_score_reals_higher(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches, terms: dict[str, Any], told: bool
+) -> None:
+    recipe = tiny_recipe(only(critic=terms, generator={"hinge": 1}))
+    parts = new_stepper(recipe)(some_batches(recipe), 0)
+    assert ("told_apart" in parts) == told
+    assert "score/spread" in parts
+
+
 def test_told_apart_counts_pairs_of_pictures() -> None:
     real = (torch.tensor([[1.0, 3.0], [0.0, 0.0], [5.0, 5.0]]), torch.tensor([[2.0], [2.0], [2.0]]))
     fake = (torch.tensor([[0.0, 0.0], [9.0, 9.0]]), torch.tensor([[2.0], [2.0]]))

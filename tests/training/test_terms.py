@@ -11,7 +11,8 @@ from torch import Tensor
 
 from domainxfer.errors import UsageError
 from domainxfer.objective import Objective, TermSettings
-from domainxfer.training.terms import NEEDS, TERMS, Term, build_terms
+from domainxfer.recipe import Recipe
+from domainxfer.training.terms import NEEDS, TERMS, Term, build_terms, scores_reals_higher
 
 
 def objective(phase: str, terms: dict[str, Any]) -> Objective:
@@ -59,6 +60,20 @@ def test_needs_follow_from_the_parameters() -> None:
     assert built("generator", {"cycle": 1})[0].needs == {"x_cycle", "x_source"}
     assert built("critic", {"r1": 1})[0].needs == {"critic", "enter", "x_real", "y_real"}
     assert built("info", {"code": 1})[0].needs == {"fake_code", "code"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "higher"),
+    [
+        ({"hinge": 1.0}, True),
+        ({"r3gan": 1.0}, True),
+        ({"simgan": 1.0, "dragan": 1.0}, False),
+        ({"label_real": 1.0}, False),
+    ],
+)
+def test_cosines_do_not_say_which_scores_are_higher(terms: dict[str, Any], higher: bool) -> None:
+    recipe = Recipe().model_copy(update={"objective": objective("critic", terms)})
+    assert scores_reals_higher(recipe) == higher
 
 
 def test_an_unknown_term_suggests_the_nearest() -> None:
