@@ -63,7 +63,8 @@ def train(
     name: RunName = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to start from.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Settings by name: original, gpu-hour, dcgan-28, ...; or a known set's recipe.")
+        str | None,
+        typer.Option(help="Settings by name: original, dcgan-28, ...; a known set's recipe: horse2zebra"),
     ] = None,
     init_from: Annotated[str | None, typer.Option(help="Fine-tune this model or run.")] = None,
     nproc: Annotated[int, typer.Option(min=1, help="Processes that share the batch.")] = 1,
@@ -337,8 +338,19 @@ def list_runs(runs: Runs = Path("runs")) -> None:
 
 
 @app.command()
+def settings(
+    part: Annotated[str, typer.Argument(help="Only those whose name begins so: data, objective.looks, ...")] = "",
+) -> None:
+    """List what --set can change: every setting, its default, and what it means."""
+    from domainxfer.cli_console import wide_console
+    from domainxfer.cli_settings import show_settings
+
+    show_settings(part, wide_console())
+
+
+@app.command()
 def report(
-    run: Annotated[str, typer.Argument(help="A run, by its name or folder. [default: the latest]")] = "latest",
+    run: Annotated[str, typer.Argument(help="A run, by its name or folder.")] = "latest",
     runs: Runs = Path("runs"),
 ) -> None:
     """Write a run's report.html anew: how it went so far, on one page."""

@@ -82,7 +82,7 @@ class Looks(Settings):
     """How far two looks at the same picture differ; asked for by terms that compare looks."""
 
     turn: float = Field(25.0, ge=0, le=180, description="degrees, either way")
-    shear: float = Field(0.3, ge=0)
+    shear: float = Field(0.3, ge=0, description="by how much rows are moved against each other, either way")
     stretch: float = Field(1.3, ge=1, description="largest factor of width and of height, each by itself")
     shift: float = Field(0.1, ge=0, le=0.5, description="share of the side")
     bend: float = Field(0.1, ge=0, description="elastic, in half sides of the picture")
@@ -101,7 +101,7 @@ class NeighbourLabels(Settings):
     heads: int = Field(24, ge=1, description="that begin differently; the one of most information is taken")
     steps: int = Field(400, ge=1, description="of the heads alone, each on a batch of pairs")
     batch: int = Field(512, ge=2, description="pairs")
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(2e-3, gt=0, description="of the heads")
     balance: float = Field(
         1.0, ge=0, description="as that of paired_information; above 1 one class is split more often"
     )

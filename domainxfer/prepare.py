@@ -21,7 +21,8 @@ class RunOptions(TypedDict, total=False):
     changes: dict[str, Any]
     """Nested recipe settings, e.g. ``{"data": {"size": 128}}``."""
     preset: str | None
-    """Settings by name, laid over the card's recipe: see `domainxfer.presets`. A known data set's name: its recipe."""
+    """Settings by name, laid over the card's recipe: see `domainxfer.presets`. A known data set's name stands for its
+    recipe; of several, with commas between them, each is laid over those before it."""
     recipe_file: Path | None
     """A recipe.yaml to start from in place of the card's."""
     data_root: Path | None
@@ -80,7 +81,9 @@ def prepare(
         DomainxferError: the pictures are not to be had.
     """
     card, file, named = card_meant(data, say), options.get("recipe_file"), options.get("preset")
-    preset = _preset(named) if named else {}
+    preset: dict[str, Any] = {}
+    for name in named.split(",") if named else []:
+        preset = merged(preset, _preset(name))
     asked = options.get("mode") or preset.get("mode")
     base = first = read_recipe(file) if file else _recipe_of(card, asked, plain="objective" in preset)
     if preset:

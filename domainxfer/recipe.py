@@ -87,9 +87,9 @@ Phase = Literal["critic", "generator", "info"]
 class OptimizerSettings(Settings):
     """One kind for all networks; the rate is held, then lowered in a straight line."""
 
-    kind: Literal["adam", "rmsprop"] = "adam"
-    generator_lr: float = Field(3e-4, gt=0)
-    critic_lr: float = Field(6e-4, gt=0)
+    kind: Literal["adam", "rmsprop"] = Field("adam", description="adam or rmsprop")
+    generator_lr: float = Field(3e-4, gt=0, description="learning rate of the generator")
+    critic_lr: float = Field(6e-4, gt=0, description="learning rate of the critic")
     info_lr: float | None = Field(None, gt=0, description="own optimizer for the info losses, at this rate")
     betas: tuple[Decay, Decay] = Field((0.5, 0.99), description="Adam's; RMSprop has none")
     clip: float | None = Field(None, gt=0, description="largest gradient norm of a network")
@@ -111,10 +111,10 @@ class TrainingSettings(Settings):
     """How long, how exact, and how often something is written."""
 
     steps: int = Field(20000, ge=1, description="generator steps")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="of all that is drawn: weights, order, crops, noise, what is held out")
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the generator's moving average, reached after warm-up")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where that is the faster")
-    channels_last: Literal["auto", "yes", "no"] = "auto"
+    channels_last: Literal["auto", "yes", "no"] = Field("auto", description="memory layout of pictures and features")
     cuda_graphs: bool = Field(True, description="on a GPU, what each network does is recorded once, and replayed")
     checkpoint_every: int = Field(250, ge=1, description="steps between checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints kept")

@@ -16,6 +16,7 @@ from domainxfer.api import dry_run, find_model
 from domainxfer.datasets.card import load_card
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.prepare import prepare
+from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, read_recipe
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.listener import Listener
@@ -300,6 +301,9 @@ def test_the_recipe_of_a_known_set_can_be_taken_for_pictures_of_ones_own(mine):
     assert recipe.objective.generator["hinge"].weight == 1.0
     assert recipe.critic.fields == tuple(known.recipe["critic"]["fields"])
     assert prepare(str(mine), print, preset="horse2zebra", changes={"data": {"size": 32}})[0].data.size == 32
+    both, _ = prepare(str(mine), print, preset="horse2zebra,gpu-hour")
+    wide = load_preset("gpu-hour")["generator"]["width"]
+    assert (both.data.size, both.generator.width, both.generator.fine) == (128, wide, 2)
     recipe, data = prepare(str(mine), print, preset="faces")
     assert (recipe.mode, data.domains) == ("generate", ()), "faces are made of noise"
     with pytest.raises(UsageError, match=r"unknown preset 'horse3zebra'.*; or the name of a known data set"):

@@ -217,6 +217,7 @@ class BatchSource(Dataset[Batch]):
         sides = {settings.size_at(step) for step in (0, *settings.grow)}  # an edge is where the next size begins
         self.augmentation = {side: Augmentation(side, settings.augment, seed) for side in sides}
         self.channels, self.reuse = channels, reuse
+        self._first: Batch | None = None
         share = settings.batch // processes
         self.positions = list(range(rank * share, (rank + 1) * share if rank < processes - 1 else settings.batch))
 
@@ -224,7 +225,7 @@ class BatchSource(Dataset[Batch]):
         plan, first = self.planner.plan(step), step - step % self.reuse
         side = self.settings.size_at(first // self.batches_a_step)
         if step != first:
-            return self._with_sources_of(self[first], plan, step, side)
+            return self._with_sources_of(self._first_of_its_kind(first), plan, step, side)
         sources = plan.sources[self.positions].tolist()
         # A source may lie in the share of another process: it is loaded here too.
         needed = sorted({*self.positions, *sources})
@@ -242,6 +243,12 @@ class BatchSource(Dataset[Batch]):
             self._known_labels(plan) if self.label_of else None,
             torch.from_numpy(plan.picks[self.positions]),
         )
+
+    def _first_of_its_kind(self, step: int) -> Batch:
+        """The batch whose sources several batches of reals meet, loaded once for all of them."""
+        if self._first is None or self._first.step != step:
+            self._first = self[step]
+        return self._first
 
     def _known_labels(self, plan: Plan) -> Tensor:
         labels = np.full(len(plan.picks), -1)

@@ -198,6 +198,17 @@ def test_sources_may_meet_several_batches_of_reals(tiny_data: MakeData, sizes: t
         assert torch.equal(getattr(reused[5], name), torch.cat([getattr(share, name) for share in shares])), name
 
 
+def test_sources_that_meet_several_batches_are_loaded_once(
+    tiny_data: MakeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, loaded = BatchSource(tiny_data((9, 9)), settings(), 0, reuse=4), list[int]()
+    load = source._picture
+    monkeypatch.setattr(source, "_picture", lambda plan, step, *args: loaded.append(step) or load(plan, step, *args))
+    for step in range(4, 8):
+        source[step]
+    assert Counter(loaded) == {4: 12, 5: 6, 6: 6, 7: 6}, "once for its own step, once for the three others"
+
+
 @pytest.mark.parametrize(
     ("batch", "size", "labels"),
     [
