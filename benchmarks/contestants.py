@@ -19,6 +19,7 @@ from domainxfer import api
 from domainxfer.datasets.batches import BatchSource, batches
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.errors import UsageError
+from domainxfer.loaded import load as load_model
 from domainxfer.recipe import Recipe, override, set_option
 from domainxfer.training.held_out import Translates
 from domainxfer.training.logbook import LogBook
@@ -163,7 +164,7 @@ def train(
 def load(contest: Contest, folder: Path, record: dict[str, Any]) -> Translates:
     """The model of a training that is done."""
     if record["method"] == "ours":
-        return api.load(folder / record["model"])
+        return load_model(folder / record["model"])
     pair = Pair(contest.width, contest.blocks, fast=record["method"] == "cyclegan-bf16", device=Processes().device)
     pair.load(folder / record["model"])
     return pair

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from domainxfer.errors import DomainxferError
 
 if TYPE_CHECKING:
-    from domainxfer.api import Model, discover, evaluate, load, resume, train
+    from domainxfer.api import discover, evaluate, resume, train
+    from domainxfer.loaded import Model, load
 
 __version__ = "0.1.0"
 __all__ = ["DomainxferError", "Model", "__version__", "discover", "evaluate", "load", "resume", "train"]
@@ -18,7 +19,11 @@ __all__ = ["DomainxferError", "Model", "__version__", "discover", "evaluate", "l
 
 def __getattr__(name: str) -> object:
     """Import torch only when it is needed: the command line answers --help without it."""
-    if name in ("Model", "discover", "evaluate", "load", "resume", "train"):
+    if name in ("Model", "load"):  # these need nothing that only training does
+        from domainxfer import loaded
+
+        return getattr(loaded, name)
+    if name in ("discover", "evaluate", "resume", "train"):
         from domainxfer import api
 
         return getattr(api, name)

@@ -32,8 +32,8 @@ def generate_command(
 ) -> None:
     """Make what was wished for, and say on standard output where it lies; notes go to standard error."""
     wish.check(output)
-    from domainxfer.api import find_model  # imports torch: seconds, which a wrong call need not wait for
     from domainxfer.generate import PictureMaker, refuse_existing
+    from domainxfer.loaded import find_model  # imports torch: seconds, which a wrong call need not wait for
 
     path, network = find_model(run, None, runs)
     maker = PictureMaker(network, label=label, code=code, seed=seed)

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from domainxfer.api import find_model
 from domainxfer.cli_console import note_unfinished
 from domainxfer.errors import UsageError
 from domainxfer.latent import SWEEP_STEPS
+from domainxfer.loaded import find_model
 from domainxfer.pictures import open_picture
 from domainxfer.translate_files import FileResult, translate_files
 

@@ -12,9 +12,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import domainxfer
-from domainxfer.api import dry_run, find_model
+from domainxfer.api import dry_run
 from domainxfer.datasets.card import load_card
 from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.loaded import find_model
 from domainxfer.prepare import prepare
 from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, read_recipe

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from domainxfer.api import load
 from domainxfer.cli_discover import show_discovered
 from domainxfer.discovered import Discovered
+from domainxfer.loaded import load
 from domainxfer.metrics.clustering import clustering_figures, confusion
 
 TINY = (

@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from domainxfer.api import discover, load, name_discovered, train
+from domainxfer.api import discover, name_discovered, train
 from domainxfer.datasets.domain_data import DomainData, PictureArray, without_labels
 from domainxfer.datasets.find import open_data
 from domainxfer.discovered import Labelled, _sheet, label_pictures, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.generate import PictureMaker
+from domainxfer.loaded import load
 from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from domainxfer.api import Model
 from domainxfer.draws import per_position
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.generate import AT_ONCE, PictureMaker, noise_of, refuse_existing, write_animation
 from domainxfer.latent import as_normal, as_uniform, between_linear, between_slerp
+from domainxfer.loaded import Model
 from domainxfer.models.config import GeneratorConfig, Layer, ModelConfig
 from domainxfer.models.networks import new_generator
 from domainxfer.training.samples import NoiseSamples

@@ -10,8 +10,8 @@ from PIL import Image
 
 import domainxfer
 import domainxfer.weights as weights
-from domainxfer.api import Model, find_model
 from domainxfer.errors import DomainxferError
+from domainxfer.loaded import Model, find_model
 from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator

@@ -30,7 +30,7 @@ from domainxfer.models.precision import autocast, pays_bf16
 class NetworkModel:
     """A generator, perhaps its critic, and what their labels mean; everything on tensors.
 
-    `domainxfer.api.Model` adds pictures to it.
+    `domainxfer.loaded.Model` adds pictures to it.
     """
 
     def __init__(self, config: ModelConfig, generator: AnyGenerator, critic: AnyCritic | None = None) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from domainxfer.api import Model
+from domainxfer.loaded import Model
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
 

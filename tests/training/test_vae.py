@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from domainxfer.api import Model
 from domainxfer.datasets.domain_data import DomainData
 from domainxfer.draws import per_position
 from domainxfer.errors import UsageError
 from domainxfer.generate import PictureMaker
+from domainxfer.loaded import Model
 from domainxfer.losses.vae import kl_to_normal, reconstruction
 from domainxfer.models.layered import LOG_VARIANCE
 from domainxfer.models.networks import NoCritic

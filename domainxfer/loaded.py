@@ -1,0 +1,134 @@
+"""A trained model to work with: `Model`, `load()` for one that is named, and `find_model()` for the one that is meant."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack, overload
+
+from PIL import Image
+
+from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.files import at_home
+from domainxfer.generate import PictureMaker
+from domainxfer.models.model import NetworkModel
+from domainxfer.training.run_folder import all_runs, followed, named_model
+from domainxfer.translate import TranslationOptions, translate_image, translate_images
+from domainxfer.weights import shipped_models
+
+DEFAULT_RUNS = Path("runs")
+
+
+class Model(NetworkModel):
+    """A trained model. `load` makes one."""
+
+    @overload
+    def translate(self, image: Image.Image, to: str, **options: Unpack[TranslationOptions]) -> Image.Image: ...
+    @overload
+    def translate(
+        self, image: Sequence[Image.Image], to: str, **options: Unpack[TranslationOptions]
+    ) -> list[Image.Image]: ...
+    def translate(self, image, to, *, mask=None, **options):  # type: ignore[no-untyped-def]
+        """Translate one picture or a batch of them to a domain; each keeps its own size.
+
+        Args:
+            image: a PIL picture of any mode and size, or a sequence of them.
+            to: name of the domain, one of `domains`.
+            mask: PIL picture: white = change, black = leave.
+            options: ``strength``, ``code``, ``like``, ``size``, ``tiles``; see `domainxfer.translate.Translator`.
+
+        Returns:
+            RGB (or RGBA) pictures, one for each that was given.
+
+        Raises:
+            UsageError: unknown domain or a setting out of range.
+        """
+        if isinstance(image, Image.Image):
+            return translate_image(self, image, to, mask=mask, **options)
+        return translate_images(self, image, to, mask=mask, **options)
+
+    def generate(
+        self, count: int = 1, *, label: str | int | None = None, code: Sequence[float] | None = None, seed: int = 0
+    ) -> list[Image.Image]:
+        """Make pictures of noise; picture i of a seed is the same, however many are made.
+
+        Args:
+            count: how many.
+            label: what to make: a domain's name or a label's number. None makes all labels in turn.
+            code: variation: as many values in [-1, 1] as the model's code has; None means all 0.
+            seed: of the noise.
+
+        Returns:
+            RGB pictures at the size of training, or grey ones (mode L) where the model learned grey ones.
+
+        Raises:
+            UsageError: the model translates pictures, has no such label, or another code; or ``count`` is negative.
+        """
+        if count < 0:
+            raise UsageError(f"count is {count}; there cannot be fewer than 0 pictures")
+        return PictureMaker(self, label=label, code=code, seed=seed).pictures(range(count))
+
+
+def load(path: Path | str) -> Model:
+    """Load a model: a run folder, its ``model/`` or ``best/``, or any model folder; or one that ships, by its name.
+
+    Raises:
+        DomainxferError: no model there, damaged, or written by a newer version.
+    """
+    folder = followed(at_home(path))
+    return Model.load(folder if folder.exists() else shipped_models().get(str(path), folder))
+
+
+def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> tuple[Path, Model]:
+    """The model that a command means, and where it lies.
+
+    Named: a path, a run's name, or a model that ships with the package. Not named: the latest finished run that knows
+    the domain, else a model that ships.
+
+    Args:
+        model: folder of a model or run, a run's name, a shipped model's name, or None.
+        to: the domain it must know; None or "all" for any translator.
+        runs: where run folders are.
+
+    Raises:
+        DomainxferError: there is none; says what to do.
+    """
+    if model is not None:
+        path = named_model(model, runs)
+        return path, _loaded(path)
+    known: set[str] = set()
+    stopped: list[str] = []
+    for path in [*(run.path for run in reversed(all_runs(runs))), *shipped_models().values()]:
+        try:
+            found = _loaded(path)
+        except DomainxferError:
+            continue  # a run that has no model yet
+        if found.config.generator.content != "picture":
+            continue
+        wanted = to in (None, "all") or to in found.domains
+        if not found.config.finished:
+            stopped += [path.name] if wanted else []
+        elif wanted:
+            return path, found
+        else:
+            known.update(found.domains)
+    mend = (
+        f"{stopped[0]} does, but its training has not ended: --model {stopped[0]}"
+        if stopped
+        else "Train one (domainxfer train DATA) or name it with --model"
+    )
+    raise DomainxferError(
+        f"no model that makes {to!r}; finished runs in {runs} and the models that ship with domainxfer know "
+        f"{', '.join(sorted(known)) or 'no domain'}. {mend}"
+    )
+
+
+def _loaded(path: Path) -> Model:
+    """A model, read once as long as its weights stay the same: a run that goes on gets new ones."""
+    files = [folder / "model.safetensors" for folder in (path, path / "model")]
+    written = [file.stat().st_mtime_ns for file in files if file.exists()]
+    return _read_once(str(path.resolve()), tuple(written))
+
+
+@functools.lru_cache(maxsize=4)
+def _read_once(path: str, written: tuple[int, ...]) -> Model:
+    return load(path)
