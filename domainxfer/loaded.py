@@ -1,4 +1,4 @@
-"""A trained model to work with: `Model`, `load()` for one that is named, and `find_model()` for the one that is meant."""
+"""A trained model to work with: `Model`, `load()` for one that is named, `find_model()` for the one that is meant."""
 
 import functools
 from collections.abc import Sequence
