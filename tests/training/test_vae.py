@@ -122,7 +122,7 @@ def test_a_log_variance_of_any_size_stays_finite(new_run: Runs) -> None:
         encoder.layers[-1].weight.mul_(1e6)
     mean, log_variance = encoder(run.source[0].x_real)
     assert float(log_variance.detach().abs().max()) == pytest.approx(LOG_VARIANCE)
-    assert math.isfinite(float(kl_to_normal(mean, log_variance)))
+    assert math.isfinite(float(kl_to_normal(mean, log_variance).detach()))
 
 
 def test_a_critic_may_judge_beside_the_encoder(new_run: Runs) -> None:
