@@ -8,7 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from domainxfer import __version__
-from domainxfer.cli_options import Changes, Cpu, DataRoot, MaxTime, Names, Offline, RunName, Runs, Seed, Size, Steps
+from domainxfer.cli_data import data_app
+from domainxfer.cli_options import (
+    Changes,
+    Cpu,
+    DataRoot,
+    MaxTime,
+    Names,
+    Offline,
+    RunName,
+    Runs,
+    Seed,
+    Size,
+    Steps,
+    names_in,
+    numbers_in,
+    settings_in,
+)
 from domainxfer.errors import DomainxferError, UsageError
 
 app = typer.Typer(
@@ -19,7 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich would take two thirds of the time that --help takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Known data sets: list, fetch, check.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
 
@@ -83,11 +98,10 @@ def train(
         from domainxfer.launch import launch
 
         raise typer.Exit(launch(nproc, sys.argv[1:]))
-    from domainxfer.api import is_run_of
     from domainxfer.cli_train import TrainCommand, seconds
 
     command = TrainCommand(
-        changes=_settings(changes, steps=steps, size=size, seed=seed),
+        changes=settings_in(changes, steps=steps, size=size, seed=seed),
         runs=runs,
         max_seconds=None if max_time is None else seconds(max_time),
         offline=offline,
@@ -100,13 +114,16 @@ def train(
             )
         if data_root is not None:
             command.changes.setdefault("source", {})["data_root"] = str(data_root.absolute())
-        if run is not None and data is not None and not is_run_of(runs, run, data):
-            raise UsageError(f"the run {run} did not learn from {data}; leave one of them out")
+        if run is not None and data is not None:
+            from domainxfer.api import is_run_of
+
+            if not is_run_of(runs, run, data):
+                raise UsageError(f"the run {run} did not learn from {data}; leave one of them out")
         raise typer.Exit(command.resume(run or data))
     arguments: dict[str, Any] = {
         "recipe_file": recipe,
         "data_root": data_root,
-        "names": _names(names),
+        "names": names_in(names),
         "mode": mode,
         "labels": labels,
         "init_from": init_from,
@@ -142,7 +159,7 @@ def discover(
     from domainxfer.cli_train import seconds
 
     command = DiscoverCommand(
-        changes=_settings(changes, steps=steps, size=size, seed=seed),
+        changes=settings_in(changes, steps=steps, size=size, seed=seed),
         runs=runs,
         max_seconds=None if max_time is None else seconds(max_time),
         offline=offline,
@@ -212,7 +229,7 @@ def translate(
             sweep_code=sweep_code,
             steps=steps,
             strength=strength,
-            code=_numbers(code),
+            code=numbers_in(code),
             size=size,
             tiles=tiles,
         )
@@ -251,7 +268,7 @@ def generate(
 
     ends, terms = two_numbers("--interpolate", interpolate), two_numbers("--add", add)
     wish = Wish(count, ends, terms, sweep_code, linear, steps, gif)
-    numbers = _numbers(code)
+    numbers = numbers_in(code)
     generate_command(run, runs, wish, label=label, code=numbers, seed=seed, output=output, overwrite=overwrite)
 
 
@@ -321,7 +338,7 @@ def evaluate(
             json_file=json_file,
             keep_in_run=True,
             overwrite=overwrite,
-            names=_names(names),
+            names=names_in(names),
             data_root=data_root,
             runs=runs,
             offline=offline,
@@ -366,66 +383,6 @@ def doctor(data_root: DataRoot = None) -> None:
     from domainxfer.cli_show import show_doctor
 
     show_doctor(data_root)
-
-
-@data_app.command("list")
-def data_list(data_root: DataRoot = None) -> None:
-    """List the known data sets, and which are here already."""
-    from domainxfer.cli_show import show_cards
-
-    show_cards(data_root)
-
-
-@data_app.command("fetch")
-def data_fetch(name: str, data_root: DataRoot = None, offline: Offline = False) -> None:
-    """Download a data set and verify it."""
-    from domainxfer.cli_show import fetch_shown
-
-    fetch_shown(name, data_root, offline=offline)
-
-
-@data_app.command("check")
-def data_check(
-    data: Annotated[str, typer.Argument(help="A known data set or a folder.")],
-    size: Annotated[int, typer.Option(min=8, help="Training size: smaller pictures are named.")] = 64,
-    names: Names = None,
-    data_root: DataRoot = None,
-    offline: Offline = False,
-) -> None:
-    """Name what is broken, too small, duplicated, or leaks from train to test. Exits 1 on serious findings."""
-    from domainxfer.cli_show import check_shown
-
-    raise typer.Exit(check_shown(data, data_root, _names(names), size, offline=offline))
-
-
-def _settings(changes: list[str] | None, **shorthands: int | None) -> dict[str, Any]:
-    from domainxfer.recipe import set_option
-
-    paths = {"steps": "training.steps", "size": "data.size", "seed": "training.seed"}
-    found: dict[str, Any] = {}
-    for assignment in changes or []:
-        set_option(found, assignment)
-    for shorthand, value in shorthands.items():
-        if value is not None:
-            set_option(found, f"{paths[shorthand]}={value}")
-    return found
-
-
-def _names(text: str | None) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
-    for folder, equals, domain in pairs:
-        if not (folder and equals and domain):
-            raise UsageError(f"--names {text}: write it as FOLDER=DOMAIN,FOLDER=DOMAIN, e.g. A=horse,B=zebra")
-    return {folder.strip(): domain.strip() for folder, _, domain in pairs}
-
-
-def _numbers(text: str | None) -> list[float] | None:
-    if text is None:
-        return None
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError:
-        raise UsageError(f"--code {text}: write numbers separated by commas, e.g. 0.5,-1") from None
 
 
 def _at_home(argument: str) -> str:
