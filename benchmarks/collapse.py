@@ -41,7 +41,7 @@ DIGITS, LOOKED_AT = 10, 2000
 MADE, LOST = 0.5 / DIGITS, 0.1 / DIGITS
 GROWN = DIGITS // 2
 """So many digits at once are no specks that happen to be read as a digit."""
-OF_CELLS = ("covered", "missing", "spread", "far")
+OF_CELLS = ("covered", "missing", "spread", "far", "crowded")
 """What the detector goes by: `CellFigures`."""
 AFTERWARDS = 2.0
 """Epochs that a run goes on once a digit is lost and the warning given."""

@@ -53,7 +53,7 @@ class Trained:
 
 
 def train(
-    data: str,
+    data: str | Path,
     *,
     runs: Path | str = DEFAULT_RUNS,
     name: str | None = None,
@@ -80,7 +80,7 @@ def train(
     if name is not None:
         refuse_name(name)
     place, old = _model_to_tune(options.get("init_from"), runs)
-    recipe, pictures = prepare(data, listener.say, old, **options)
+    recipe, pictures = prepare(str(data), listener.say, old, **options)
     processes = Processes(cpu=cpu)
     run = Run(recipe, pictures, processes, None, listener)
     if old is not None:
@@ -145,7 +145,7 @@ def resume(
 
 
 def discover(
-    data: str, labels: int, *, runs: Path | str = DEFAULT_RUNS, **arguments: Any
+    data: str | Path, labels: int, *, runs: Path | str = DEFAULT_RUNS, **arguments: Any
 ) -> tuple[Trained, Discovered | None]:
     """Train on pictures without their labels, find some, and name what was found.
 
@@ -165,7 +165,7 @@ def discover(
         raise UsageError(f"labels is {labels!r}; a whole number is needed, at least 2")
     if labels < 2:
         raise UsageError(f"--labels {labels}: one label says nothing of a picture; ask for at least 2")
-    card = card_meant(data, lambda text: None)
+    card = card_meant(str(data), lambda text: None)
     preset = arguments.pop("preset", None) or (card.discover if card else "discover")
     done = train(data, runs=runs, labels=str(labels), mode="generate", preset=preset, **arguments)
     if done.run is None or not done.outcome.finished:
@@ -219,7 +219,7 @@ def _way_on(folder: RunFolder, recipe: Recipe) -> str:
 
 
 def dry_run(
-    data: str,
+    data: str | Path,
     *,
     runs: Path | str = DEFAULT_RUNS,
     cpu: bool = False,
@@ -229,7 +229,7 @@ def dry_run(
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
     _, old = _model_to_tune(options.get("init_from"), at_home(runs))
-    recipe, pictures = prepare(data, listener.say, old, **options)
+    recipe, pictures = prepare(str(data), listener.say, old, **options)
     for line in (*never_begins(recipe), what_is_learned(recipe, pictures)):
         listener.say(line)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))

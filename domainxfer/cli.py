@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,8 +40,8 @@ app.add_typer(data_app, name="data")
 
 
 FULL = (
-    "there is not enough memory. Lower --set data.batch or --size in a new run (--dry-run says how much one takes), "
-    "take --cpu if it is that of the GPU, or end what else is in it"
+    "there is not enough memory. End what else is in it; in a new run lower --set data.batch or --size (--dry-run says "
+    "how much one takes); where it is that of the GPU, put CUDA_VISIBLE_DEVICES= before the command to do without"
 )
 
 
@@ -393,6 +394,8 @@ def _at_home(argument: str) -> str:
 
 def main() -> None:
     """Run the command line; errors are one line on standard error, with the exit code they ask for."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
     debug = "--debug" in sys.argv  # of every command, so it may stand before its name and behind
     try:
         app([_at_home(argument) for argument in sys.argv[1:] if argument != "--debug"])

@@ -39,8 +39,10 @@ class DiscoverCommand(TrainCommand):
             raise UsageError(
                 f"how many labels? domainxfer discover {run} --labels 10; or name a run: {error}"
             ) from error
-        show_discovered(name_discovered(folder.path, offline=self.offline), self.console)
-        return 0
+        found = name_discovered(folder.path, offline=self.offline)
+        show_discovered(found, self.console)
+        self._say_left_out(found.unreadable)
+        return 1 if found.unreadable else 0
 
 
 def show_discovered(found: Discovered, console: Console) -> None:

@@ -10,6 +10,7 @@ from domainxfer.cli_console import wide_console
 from domainxfer.evaluation.evaluate import evaluate
 from domainxfer.evaluation.names import FIGURES, heading
 from domainxfer.evaluation.result import CodeFigures, DirectionFigures, Evaluation, Figure, Judged
+from domainxfer.evaluation.wish import NotKept
 
 TITLES = {
     "likeness": "Are the outputs like real pictures of the target?",
@@ -26,9 +27,15 @@ Tabled = Judged | CodeFigures
 def evaluate_command(what: str, against: str | None, **options: Any) -> int:
     """Evaluate and print; what is being done goes to standard error."""
     progress = Console(stderr=True, highlight=False)
-    found = evaluate(what, against, on_event=lambda text: progress.print(text, markup=False, soft_wrap=True), **options)
+    try:
+        found = evaluate(
+            what, against, on_event=lambda text: progress.print(text, markup=False, soft_wrap=True), **options
+        )
+    except NotKept as lost:  # what took long to compute is seen at least
+        show(lost.evaluation, wide_console())
+        raise
     show(found, wide_console())
-    return 0
+    return 1 if found.unreadable else 0
 
 
 def show(found: Evaluation, console: Console) -> None:

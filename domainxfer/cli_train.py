@@ -5,7 +5,7 @@ import re
 import shlex
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from rich.table import Table
 from domainxfer.api import Trained, dry_run, resume, train
 from domainxfer.cli_console import wide_console
 from domainxfer.errors import UsageError
+from domainxfer.launch import stop_signals
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.training.held_out import Direction
 from domainxfer.training.listener import Listener
 
 INTERRUPTED = 130
 CELL_TITLES = ("kinds too rare", "missing", "spread")
-STDERR = 2
+STDOUT, STDERR = 1, 2
 PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal to redraw
 
 
@@ -77,10 +78,7 @@ class TrainCommand:
         outcome = done.outcome
         if done.run is None:  # not the main process
             return 0 if outcome.finished else INTERRUPTED
-        for line in done.skipped[:10]:
-            self._say(f"left out: {line}")
-        if len(done.skipped) > 10:
-            self._say(f"left out: {len(done.skipped) - 10} more pictures; domainxfer data check names them all")
+        self._say_left_out(done.skipped)
         command = f"domainxfer train --resume {shlex.quote(str(done.run))}"
         if not outcome.finished:
             self._say(f"stopped at step {outcome.step}; go on with: {command}")
@@ -95,6 +93,12 @@ class TrainCommand:
         if done.finds_labels and not are_named:
             self._say(f"labels were found; name them: domainxfer discover {shlex.quote(str(done.run))}")
         return 1 if done.skipped else 0
+
+    def _say_left_out(self, pictures: Sequence[str]) -> None:
+        for line in pictures[:10]:
+            self._say(f"left out: {line}")
+        if len(pictures) > 10:
+            self._say(f"left out: {len(pictures) - 10} more pictures; domainxfer data check names them all")
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)
@@ -175,13 +179,17 @@ def _cells_of_noise(d: Direction) -> list[str]:
 
 
 class _StopSignals:
-    """Ctrl-C and SIGTERM ask the run to save and stop; a second one, or one before there is a step, stops at once."""
+    """Ctrl-C, SIGTERM and a terminal that is closed ask the run to save and stop.
+
+    A second Ctrl-C or SIGTERM, or one before there is a step, stops at once.
+    """
 
     def __init__(self) -> None:
         self.up, self.is_asked = False, False
+        self.on_terminal = [stream for stream in (STDOUT, STDERR) if os.isatty(stream)]
 
     def __enter__(self) -> "_StopSignals":
-        self.before = {s: signal.signal(s, self._raise_flag) for s in (signal.SIGINT, signal.SIGTERM)}
+        self.before = {number: signal.signal(number, self._raise_flag) for number in stop_signals()}
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -193,7 +201,11 @@ class _StopSignals:
         return self.up
 
     def _raise_flag(self, number: int, frame: object) -> None:
-        if self.up or not self.is_asked:
+        closed = number not in (signal.SIGINT, signal.SIGTERM)
+        if closed:
+            for stream in self.on_terminal:  # it is gone, and what is written to it would fail
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        if not self.is_asked or (self.up and not closed):  # the system and the shell both say that it is closed
             raise KeyboardInterrupt
         self.up = True
         # Not by way of the console, which may be in the middle of a line.

@@ -67,6 +67,8 @@ class Discovered:
     """Of the classes in the tables."""
     kept: Path | None = None
     """What labels.csv was, if that was something else: a user may have mended it."""
+    unreadable: tuple[str, ...] = ()
+    """Pictures that cannot be read and have no label, with the reason."""
 
 
 def label_pictures(model: NetworkModel, data: DomainData, split: str, batch: int = 256) -> Labelled:
@@ -120,6 +122,7 @@ def write_discovered(model: NetworkModel, data: DomainData, run: Path, seed: int
         {split: confusion(part.labels, part.truth) for split, part in found.items() if part.truth is not None},
         data.class_names,
         kept,
+        tuple(reason for _, reason in data.skipped),
     )
     write_text(folder / "labels.csv", listed)
     write_text(folder / "figures.json", json.dumps(_plain(discovered), indent=2) + "\n")

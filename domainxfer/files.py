@@ -3,11 +3,14 @@
 import errno
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from domainxfer.errors import DomainxferError
+
+_READING_THE_MASK = threading.Lock()
 
 
 def explain_os_error(error: OSError, doing: str, path: Path) -> DomainxferError:
@@ -77,7 +80,7 @@ def written_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb") as written:
+        with temporary.open("r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; these are ordinary ones
         _publish(temporary, path, overwrite)
@@ -125,6 +128,8 @@ def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    """What new files may not allow; it can be read only by setting it, which holds for all threads."""
+    with _READING_THE_MASK:
+        mask = os.umask(0)
+        os.umask(mask)
     return mask

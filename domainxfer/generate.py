@@ -102,7 +102,7 @@ class PictureMaker:
         refuse_existing(paths, overwrite)
         for part in _parts(range(len(paths))):
             for number, picture in zip(part, self._few_pictures(part), strict=True):
-                write_picture(picture, paths[number], "PNG")
+                write_picture(picture, paths[number], "PNG", overwrite=overwrite)
             on_written(part[-1] + 1)
 
     def grid(self) -> Image.Image:

@@ -16,8 +16,8 @@ GRACE = 20.0  # seconds that the others get to end by themselves after one has f
 def launch(processes: int, arguments: list[str]) -> int:
     """Start ``python -m domainxfer ARGUMENTS`` as ranks 0 to ``processes`` - 1 on this machine and wait for all.
 
-    Only rank 0 speaks; where another fails first, what it said on standard error is shown at the end. Ctrl-C and
-    SIGTERM reach every rank; each saves and ends.
+    Only rank 0 speaks; where another fails first, what it said on standard error is shown at the end. What
+    asks it to stop (`stop_signals`) reaches every rank; each saves and ends.
 
     Returns:
         0 if all went well, else the exit code of the first that failed.
@@ -43,7 +43,7 @@ def launch(processes: int, arguments: list[str]) -> int:
         for child in children:
             child.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in stop_signals()}
     try:
         first = _first_failure(children)
         if first:  # not 0, which has spoken for itself
@@ -54,6 +54,15 @@ def launch(processes: int, arguments: list[str]) -> int:
         open_files.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """What asks a training to stop: Ctrl-C, SIGTERM, and that the terminal is closed, unless `nohup` has it ignored."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        numbers.append(hangup)
+    return numbers
 
 
 def _first_failure(children: list[subprocess.Popen[bytes]]) -> int | None:

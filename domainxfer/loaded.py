@@ -1,7 +1,7 @@
 """A trained model to work with: `Model`, `load()` for one that is named, `find_model()` for the one that is meant."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Unpack, overload
 
@@ -25,13 +25,13 @@ class Model(NetworkModel):
     def translate(self, image: Image.Image, to: str, **options: Unpack[TranslationOptions]) -> Image.Image: ...
     @overload
     def translate(
-        self, image: Sequence[Image.Image], to: str, **options: Unpack[TranslationOptions]
+        self, image: Iterable[Image.Image], to: str, **options: Unpack[TranslationOptions]
     ) -> list[Image.Image]: ...
     def translate(self, image, to, *, mask=None, **options):  # type: ignore[no-untyped-def]
         """Translate one picture or a batch of them to a domain; each keeps its own size.
 
         Args:
-            image: a PIL picture of any mode and size, or a sequence of them.
+            image: a PIL picture of any mode and size, or several of them.
             to: name of the domain, one of `domains`.
             mask: PIL picture: white = change, black = leave.
             options: ``strength``, ``code``, ``like``, ``size``, ``tiles``; see `domainxfer.translate.Translator`.
@@ -40,9 +40,9 @@ class Model(NetworkModel):
             RGB (or RGBA) pictures, one for each that was given.
 
         Raises:
-            UsageError: unknown domain or a setting out of range.
+            UsageError: unknown domain, a setting out of range, or something that is no PIL picture.
         """
-        if isinstance(image, Image.Image):
+        if isinstance(image, Image.Image) or not isinstance(image, Iterable):
             return translate_image(self, image, to, mask=mask, **options)
         return translate_images(self, image, to, mask=mask, **options)
 

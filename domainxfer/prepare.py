@@ -23,15 +23,15 @@ class RunOptions(TypedDict, total=False):
     preset: str | None
     """Settings by name, laid over the card's recipe: see `domainxfer.presets`. A known data set's name stands for its
     recipe; of several, with commas between them, each is laid over those before it."""
-    recipe_file: Path | None
+    recipe_file: Path | str | None
     """A recipe.yaml to start from in place of the card's."""
-    data_root: Path | None
+    data_root: Path | str | None
     """Where the card's pictures are looked for first."""
     names: dict[str, str]
     """Folder or letter -> domain name."""
     mode: str | None
     """"translate" or "generate"; None takes the card's."""
-    labels: str | None
+    labels: str | int | None
     """"known", "none" or a number to discover; None: known for translation, none for generation."""
     init_from: Path | str | None
     """A model or run to fine-tune; its picture size and those of its networks are taken over."""
@@ -85,7 +85,7 @@ def prepare(
     for name in named.split(",") if named else []:
         preset = merged(preset, _preset(name))
     asked = options.get("mode") or preset.get("mode")
-    base = first = read_recipe(file) if file else _recipe_of(card, asked, plain="objective" in preset)
+    base = first = read_recipe(Path(file)) if file else _recipe_of(card, asked, plain="objective" in preset)
     if preset:
         base = override(base, preset)
     if tune is not None:
@@ -153,18 +153,19 @@ def _refuse_other_content(tune: NetworkModel, mode: str) -> None:
 def _source_of(data: str, card: Card | None, mode: str, said: SourceSettings, options: RunOptions) -> SourceSettings:
     """Where the pictures come from: the options, then what the recipe's file said, then what the mode takes."""
     root, by_file = options.get("data_root"), said.labels if "labels" in said.model_fields_set else None
-    labels = options.get("labels") or by_file or ("known" if mode == "translate" else "none")
+    labels = str(options.get("labels") or by_file or ("known" if mode == "translate" else "none"))
     supervise = options.get("supervise")
     if supervise is None and labels == by_file:
         supervise = said.supervise
-    return SourceSettings(
-        data=place_of(data),
-        data_root=str(Path(root).absolute()) if root else None,
-        names=options.get("names") or (said.names if said.data == place_of(data) else card.names if card else {}),
-        labels=labels,
-        supervise=supervise or 0.0,
-        init_from=None if options.get("init_from") is None else str(options["init_from"]),
-    )
+    source = {
+        "data": place_of(data),
+        "data_root": str(Path(root).absolute()) if root else None,
+        "names": options.get("names") or (said.names if said.data == place_of(data) else card.names if card else {}),
+        "labels": labels,
+        "supervise": supervise or 0.0,
+        "init_from": None if options.get("init_from") is None else str(options["init_from"]),
+    }
+    return override(Recipe(), {"source": source}).source
 
 
 def _refuse_settled(changes: dict[str, Any]) -> None:

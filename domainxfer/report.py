@@ -78,7 +78,7 @@ def _warnings(recipe: Recipe, step: int, folder: RunFolder, figures: Sequence[Ro
     """What training warned of, and figures that say it did not help."""
     found = folder.warnings.read_text(encoding="utf-8").splitlines() if folder.warnings.exists() else []
     if step < recipe.training.steps:
-        found.append(f"the run ended at step {step:,} of {recipe.training.steps:,}")
+        found.append(f"only {step:,} of the {recipe.training.steps:,} planned steps are done")
     for row in _last(figures):
         share = _share(row)
         if share is not None and share >= 1:

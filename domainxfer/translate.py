@@ -8,7 +8,7 @@ picture much larger than those the model was trained on keeps its own detail. Wh
 detail that it sees, what is finer still is weakened alike: of an erased stripe no edges must stay.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypedDict, Unpack
 
 import numpy as np
@@ -100,7 +100,7 @@ def translate_image(
 
 def translate_images(
     model: TranslationModel,
-    images: Sequence[Image.Image],
+    images: Iterable[Image.Image],
     to: str,
     *,
     mask: Image.Image | None = None,
@@ -174,11 +174,14 @@ class Translator:
         """
         return self.translate_all([image], mask)[0]
 
-    def translate_all(self, images: Sequence[Image.Image], mask: Image.Image | None = None) -> list[Image.Image]:
+    def translate_all(self, images: Iterable[Image.Image], mask: Image.Image | None = None) -> list[Image.Image]:
         """Translate several pictures as `translate` does; those of one size go through the model together."""
         results: dict[int, Image.Image] = {}
         waiting: dict[tuple[int, ...], list[tuple[int, PictureParts, np.ndarray]]] = {}
+        if mask is not None:
+            _refuse_others(mask)
         for i, image in enumerate(images):
+            _refuse_others(image)
             parts = PictureParts.of(image)
             seen = self._as_seen(parts.on_white)
             if self._in_one_piece(*seen.shape[:2]):
@@ -192,7 +195,7 @@ class Translator:
                 changes = self._change(np.stack([seen for _, _, seen in batch]))
                 for (i, parts, seen), change in zip(batch, changes, strict=True):
                     results[i] = self._finish(parts, seen, iter([change]), mask)
-        return [results[i] for i in range(len(images))]
+        return [results[i] for i in range(len(results))]
 
     def _checked_code(self, code: Sequence[float] | None, like: Image.Image | None) -> Tensor | None:
         """The code as (1, code_size), or None for all zeros."""
@@ -294,3 +297,16 @@ def _enlarged(change: np.ndarray, seen: np.ndarray, picture: np.ndarray) -> Iter
         added, gain, coarse = np.split(strip, [3, 4], axis=2)
         yield added + gain * (picture[top : top + len(strip)] - coarse)
         top += len(strip)
+
+
+def _refuse_others(image: object) -> None:
+    """Check that a picture is one of Pillow's.
+
+    Raises:
+        UsageError: it is a path, an array, ...
+    """
+    if not isinstance(image, Image.Image):
+        raise UsageError(
+            f"a picture is a PIL image, not {type(image).__name__}: open a file with PIL.Image.open, and take an array "
+            "of uint8 with PIL.Image.fromarray"
+        )

@@ -20,7 +20,7 @@ from domainxfer.contact_sheet import contact_sheet, fit_for_sheet
 from domainxfer.errors import DomainxferError, PictureError
 from domainxfer.files import ExistsError, explain_os_error
 from domainxfer.latent import code_sweep
-from domainxfer.pictures import open_picture, pixel_limit
+from domainxfer.pictures import BROKEN_DATA, open_picture, pixel_limit
 from domainxfer.save_picture import format_like, format_of, has_alpha, write_picture
 from domainxfer.translate import TranslationModel, TranslationOptions, Translator
 from domainxfer.translate_plan import EVERY_DOMAIN, STREAM, SWEPT, Job, Problem, make_plan
@@ -281,5 +281,5 @@ def _has_frames(image: Image.Image) -> bool:
     """Whether a picture is animated or has several pages; its file must still be open."""
     try:
         return image.format in _ANIMATED_FORMATS and bool(getattr(image, "is_animated", False))
-    except (OSError, EOFError, ValueError, SyntaxError):
+    except BROKEN_DATA:
         return False  # the first frame was read; what follows is broken

@@ -410,6 +410,15 @@ def test_the_package_has_what_the_commands_have(mine):
         domainxfer.discover(str(mine), "many")
 
 
+def test_paths_and_numbers_may_be_paths_and_numbers(mine, tmp_path):
+    (tmp_path / "r.yaml").write_text("data: {size: 32, batch: 4}\n")
+    common = {"changes": {"training": {"steps": 1}}, "cpu": True}
+    assert dry_run(mine, recipe_file=str(tmp_path / "r.yaml"), **common).steps == 1
+    assert dry_run(mine, mode="generate", labels=2, **common).steps == 1
+    with pytest.raises(UsageError, match=r"supervise: .*less than or equal to 1"):
+        dry_run(mine, mode="generate", labels=2, supervise=2, **common)
+
+
 def test_translation_needs_labels(mine):
     with pytest.raises(UsageError, match="--mode generate"):
         prepare(str(mine), print, changes=TINY, labels="4")

@@ -88,6 +88,17 @@ def test_a_run_is_named_when_it_ends_and_again(tmp_path: Path, discover: Callabl
     assert "--size or --seed: without --labels a run is named again" in text
 
 
+def test_pictures_left_out_are_named_again(tmp_path: Path, discover: Callable[..., tuple[int, str]]) -> None:
+    mine = fill(tmp_path / "mine", (16, 16))
+    (mine / "train" / "dark" / "torn.png").write_bytes(b"\x89PNG")
+    code, text = discover(str(mine), "--labels", "2", "--name", "torn", *SETTINGS)
+    assert code == 1, text
+    code, again = discover("torn-1")
+    assert code == 1
+    for said in (text, again):
+        assert re.search(r"left out: .*torn\.png", said)
+
+
 def test_pictures_of_several_sizes_are_cut_to_squares_and_that_is_said(
     tmp_path: Path, discover: Callable[..., tuple[int, str]]
 ) -> None:

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from domainxfer import cli_evaluate as module
 from domainxfer.cli import main
 from domainxfer.cli_evaluate import head, show
+from domainxfer.errors import DomainxferError
 from domainxfer.evaluation.names import FIGURES
 from domainxfer.evaluation.result import (
     Classes,
@@ -288,3 +290,28 @@ def test_what_cannot_be_is_one_line(
     assert err.startswith("domainxfer: ")
     assert err.count("\n") == 1
     assert said in err
+
+
+def test_a_result_that_cannot_be_kept_is_shown(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise DomainxferError("cannot write it: the disk is full")
+
+    monkeypatch.chdir(folders)
+    monkeypatch.setattr(Evaluation, "save", full)
+    monkeypatch.setattr(
+        sys, "argv", ["domainxfer", "evaluate", "made", "real", "--extractor", "gabor", "--json", "out.json"]
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    out, err = capfd.readouterr()
+    assert end.value.code == 1
+    assert "kernel distance" in out
+    assert err.endswith("domainxfer: cannot write it: the disk is full\n")
+
+
+@pytest.mark.parametrize("unreadable", [0, 1])
+def test_pictures_left_out_are_in_the_exit_code(monkeypatch: pytest.MonkeyPatch, unreadable: int) -> None:
+    monkeypatch.setattr(module, "evaluate", lambda *what, **options: evaluation(unreadable=unreadable))
+    assert module.evaluate_command("run", None) == unreadable

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from domainxfer.launch import stop_signals
 from domainxfer.training.run_folder import checkpoint_files
 from domainxfer.training.state import load_checkpoint
 
@@ -130,6 +131,34 @@ def test_signals_save_and_say_how_to_go_on(home, straight, number):
         code, out, err = finish(start(home, "train", "./mine", "--resume", name + "-1", "--cpu"))
         assert code == 0, out + err
         same_weights(straight, folder)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP here")
+def test_a_terminal_that_is_closed_loses_nothing(home):
+    """As when a connection breaks: the system says so to the run, then the shell does, and nothing can be printed."""
+    ours, theirs = os.openpty()
+    process = start(home, *train(home, "--steps", "100000", "--name", "cut"), stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    folder = home / "runs" / "cut-1"
+    wait_for_checkpoint(process, folder / "checkpoints", 5)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=240) == 130
+    step = load_checkpoint(checkpoint_files(folder / "checkpoints")[-1])["step"]
+    config = json.loads((folder / "model" / "config.json").read_text())
+    assert (config["steps"], config["finished"]) == (step, False)
+    assert (folder / "report.html").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP here")
+def test_nohup_keeps_its_word():
+    assert signal.SIGHUP in stop_signals()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert signal.SIGHUP not in stop_signals()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_translate_by_name_with_the_latest_finished_run(home, straight):

@@ -188,7 +188,7 @@ def test_figures_stand_beside_doing_nothing_and_the_truth(monkeypatch: pytest.Mo
 
 
 def test_figures_of_noise_have_no_ceiling_but_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    cells = CellFigures(0.24, 3, 0.6, 0.11, 0.87, 1.1, 0.7)
+    cells = CellFigures(0.24, 3, 0.6, 0.11, 0.87, 1.1, 0.1, 0.7)
     directions = [Direction("noise", "mnist", 0.125, None, 0.002, cells)]
     listening(monkeypatch, lambda listener: listener.figures(500, "test", directions, {}))
     command = Command()

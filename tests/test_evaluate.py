@@ -21,6 +21,7 @@ from domainxfer.evaluation.masks import Masks
 from domainxfer.evaluation.names import FIGURES, heading
 from domainxfer.evaluation.result import Evaluation, Figure
 from domainxfer.evaluation.subject import find_subject, open_for
+from domainxfer.evaluation.wish import NotKept
 from domainxfer.metrics.bootstrap import Estimate
 from domainxfer.metrics.extractors import EXTRACTORS, inception, load_extractor
 from domainxfer.models.config import GeneratorConfig, ModelConfig
@@ -498,6 +499,56 @@ def test_folders_of_domains_are_compared_by_name(place: Path, tmp_path: Path) ->
     assert [(d.source, d.target) for d in found.judged.directions] == [
         (str(tmp_path / "out/light"), str(place / "mine/test/light"))
     ]
+
+
+def test_what_is_mixed_or_left_out_of_folders_is_said(place: Path, tmp_path: Path) -> None:
+    for domain in ("light", "mid"):
+        fill(tmp_path / "out" / domain, 10, GREYS[domain])
+    (left, missing) = (note for note in evaluate(place, str(tmp_path / "out"), str(place / "mine/test")).notes[:2])
+    assert left == f"{tmp_path / 'out/mid'} is left out: there is no {place / 'mine/test/mid'}"
+    assert missing == f"{place / 'mine/test/dark'} is left out: there is no {tmp_path / 'out/dark'}"
+    note = evaluate(place, str(tmp_path / "out/light"), str(place / "mine/test")).notes[0]
+    assert note.startswith(f"the pictures of dark, light in {place / 'mine/test'} are taken together")
+    assert not any("together" in note for note in evaluate(place, *[str(place / "mine/test/dark")] * 2).notes)
+
+
+def test_the_digest_is_that_of_the_weights_that_were_judged(place: Path, tmp_path: Path) -> None:
+    """A run that goes on writes new ones meanwhile."""
+    run = run_folder(tmp_path / "runs" / "mine-1", place / "mine", network(("dark", "light")))
+    before = evaluate(tmp_path).judged.digest
+
+    def train_on(line: str) -> None:
+        network(("dark", "light"), seed=5).save(run / "model")
+
+    assert evaluate(tmp_path, on_event=train_on).judged.digest == before
+    assert evaluate(tmp_path).judged.digest != before
+
+
+def test_home_is_home_and_a_path_may_be_a_path(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    file = tmp_path / "figures.json"
+    found = domainxfer.evaluate("mine-1", data=place / "mine", runs="~/runs", json_file=file, extractor="colours")
+    assert Evaluation.read(file) == found
+
+
+def test_what_was_computed_is_not_lost_where_it_cannot_be_written(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise DomainxferError("cannot write it: the disk is full")
+
+    monkeypatch.setattr(Evaluation, "save", full)
+    with pytest.raises(NotKept, match="the disk is full") as lost:
+        evaluate(place, json_file=tmp_path / "figures.json")
+    assert lost.value.evaluation == evaluate(place)
+    assert lost.value.exit_code == 1
+
+
+def test_pictures_that_cannot_be_read_are_counted(place: Path, tmp_path: Path) -> None:
+    data = data_folder(tmp_path / "mine", ("dark", "light"))
+    (data / "test" / "dark" / "torn.png").write_bytes(b"\x89PNG")
+    assert evaluate(place).unreadable == 0
+    assert evaluate(place, data=data).unreadable == 1
 
 
 def test_folders_with_nothing_in_common(place: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from domainxfer import generate as module
 from domainxfer.draws import per_position
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.generate import AT_ONCE, PictureMaker, noise_of, refuse_existing, write_animation
@@ -374,6 +375,14 @@ def test_no_picture_is_written_over_unasked(tmp_path: Path) -> None:
     maker.write_all(paths, overwrite=True)
     with Image.open(paths[2]) as written:
         assert written.tobytes() == maker.pictures(range(3))[2].tobytes()
+
+
+def test_nor_one_that_appears_while_pictures_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    monkeypatch.setattr(module, "refuse_existing", lambda paths, overwrite: paths[2].write_text("another's"))
+    with pytest.raises(DomainxferError, match=r"2\.png exists already"):
+        PictureMaker(model()).write_all(paths)
+    assert paths[2].read_text() == "another's"
 
 
 def test_a_link_to_nowhere_is_there_too(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_warnings_of_the_training_and_of_the_figures(tmp_path):
     warnings = [attrs for attrs in page.all("p") if attrs.get("class") == "warning"]
     assert len(warnings) == 3
     assert "the critic is dead" in page.text
-    assert "ended at step 19 of 2,000" in page.text
+    assert "only 19 of the 2,000 planned steps are done" in page.text
     assert "horse > zebra, validation pictures: no nearer to zebra than doing nothing" in page.text
 
 

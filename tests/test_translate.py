@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -399,3 +400,19 @@ def test_tiles_of_a_trained_model_show_no_seam(monkeypatch: pytest.MonkeyPatch) 
     whole = translate_image(model, image, "zebra", tiles=True)
     assert abs(values(whole) - values(image)).mean() > 2
     assert abs(values(tiled) - values(whole)).max() <= 1
+
+
+def test_several_pictures_may_come_one_by_one() -> None:
+    images = [noise(30, 20), noise(8, 9)]
+    made = translate_images(FakeModel(), (image for image in images), "zebra")
+    assert [image.size for image in made] == [(30, 20), (8, 9)]
+
+
+@pytest.mark.parametrize("image", [np.zeros((9, 9, 3), np.uint8), "img.jpg", b"jpeg"], ids=["array", "path", "bytes"])
+def test_what_is_no_picture_is_refused_with_the_way_to_make_one(image: Any) -> None:
+    with pytest.raises(UsageError, match=r"a picture is a PIL image, not .*Image\.open.*Image\.fromarray"):
+        translate_image(FakeModel(), image, "zebra")
+    with pytest.raises(UsageError, match="a picture is a PIL image"):
+        translate_images(FakeModel(), [noise(9, 9), image], "zebra")
+    with pytest.raises(UsageError, match="a picture is a PIL image"):
+        translate_image(FakeModel(), noise(9, 9), "zebra", mask=image)

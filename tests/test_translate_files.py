@@ -220,6 +220,20 @@ def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
     assert getattr(first, "n_frames", 1) == 1
 
 
+def test_an_animation_cut_in_its_second_frame_ends_nothing() -> None:
+    """Where a frame's head is cut, Pillow fails with errors of its own when asked whether there are several."""
+    frames = [Image.new("RGB", (20, 20), (shade, 0, 0)) for shade in (0, 120, 240)]
+    save("whole.gif", frames[0], save_all=True, append_images=frames[1:])
+    data = Path("whole.gif").read_bytes()
+    second = data.index(b"\x21\xf9", data.index(b"\x2c"))  # the extension before the second frame
+    cuts = [f"cut{place}.gif" for place in range(2, 26)]
+    for name, place in zip(cuts, range(2, 26), strict=True):
+        Path(name).write_bytes(data[: second + place])
+    save("good.png")
+    report = run(*cuts, "good.png")
+    assert len(report.done) == len(cuts) + 1, [problem.reason for problem in report.failed]
+
+
 def test_output_suffix_decides_the_format_and_unwritable_ones_become_png() -> None:
     save("a.png")
     save("b.pgm", noise(mode="L"))

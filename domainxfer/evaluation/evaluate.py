@@ -33,7 +33,7 @@ def evaluate(
     what: str | Path,
     against: str | Path | None = None,
     *,
-    data: str | None = None,
+    data: str | Path | None = None,
     data_root: Path | str | None = None,
     names: dict[str, str] | None = None,
     split: str = "test",
@@ -82,14 +82,15 @@ def evaluate(
     """
     if against is not None and data is not None:
         raise UsageError(f"name the data once: {against} or --data {data}")
+    data = None if data is None else str(data)
     named = data if against is None else str(against)
     wish = Wish(
-        data=data, data_root=_path(data_root), names=names, split=split, extractor=extractor, weights=_path(weights),
+        data_root=_path(data_root), names=names, split=split, extractor=extractor, weights=_path(weights),
         size=size, seed=seed, masks=_path(masks), most=most, unpaired=unpaired, offline=offline,
         json_file=_path(json_file), keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
         apart=_what_sets_it_apart(on=named, beside=baseline, masks=masks, size=size, most=most),
     )  # fmt: skip
-    runs = Path(runs)
+    runs = at_home(runs)
     subject = find_subject(str(what), runs)
     if subject is None:
         return _of_folders(at_home(what), against, baseline, wish)
@@ -110,7 +111,7 @@ def _what_sets_it_apart(**asked: Any) -> tuple[str, ...]:
 
 
 def _path(given: Path | str | None) -> Path | None:
-    return None if given is None else Path(given)
+    return None if given is None else at_home(given)
 
 
 def _of_models(subject: Subject, baseline: Subject | None, wish: Wish, data_named: str | None) -> Evaluation:
@@ -168,6 +169,7 @@ def _of_models(subject: Subject, baseline: Subject | None, wish: Wish, data_name
             baseline=judged[1] if baseline else None,
             difference=differences(*map(means, measured)) if baseline else {},
             notes=(*notes_of(held_out, subjects, paired=paired), *notes, *unfinished(subjects)),
+            unreadable=len(everything.skipped),
         ),
     )
 
@@ -186,7 +188,7 @@ def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path 
             "are"
         )
     reals = at_home(against)
-    pairs = folder_pairs(outputs, reals)
+    pairs, notes = folder_pairs(outputs, reals)
     judge = load_extractor(wish.extractor, wish.weights, offline=wish.offline)
     place, size = wish.place(judge), wish.size or judge.size
     wish.say(f"features of {judge.name}: {outputs} and {reals}")
@@ -213,7 +215,7 @@ def _of_folders(outputs: Path, against: str | Path | None, baseline: str | Path 
                 directions=directions,
                 mean={name: measure.figure() for name, measure in mean.items()},
             ),
-            notes=tuple(singular(min(min(d.outputs, d.reals) for d in directions), found[0][2])),
+            notes=(*notes, *singular(min(min(d.outputs, d.reals) for d in directions), found[0][2])),
         ),
     )
 

@@ -14,8 +14,11 @@ from domainxfer.pictures import find_pictures
 from domainxfer.training.held_out import LEAST, picture_features
 
 
-def folder_pairs(outputs: Path, reals: Path) -> list[tuple[Path, Path]]:
+def folder_pairs(outputs: Path, reals: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Which folder is held against which: where both have folders in them, those of one name; else the two themselves.
+
+    Returns:
+        the pairs, and a line for whatever the user may not have meant.
 
     Raises:
         DomainxferError: both have folders in them, and no two of one name.
@@ -27,7 +30,12 @@ def folder_pairs(outputs: Path, reals: Path) -> list[tuple[Path, Path]]:
         for folder in (outputs, reals)
     ]
     if not all(inside):
-        return [(outputs, reals)]
+        mixed = [(folder, names) for folder, names in zip((outputs, reals), inside, strict=True) if len(names) > 1]
+        return [(outputs, reals)], [
+            f"the pictures of {', '.join(sorted(names))} in {folder} are taken together; "
+            f"to judge one of these, name it, as in {folder / min(names)}"
+            for folder, names in mixed
+        ]
     shared = sorted(inside[0] & inside[1])
     if not shared:
         listed = " but ".join(
@@ -36,7 +44,12 @@ def folder_pairs(outputs: Path, reals: Path) -> list[tuple[Path, Path]]:
         raise DomainxferError(
             f"nothing in common: {listed}; name two folders of pictures, or folders of the same domains"
         )
-    return [(outputs / name, reals / name) for name in shared]
+    alone = [
+        f"{folder / name} is left out: there is no {other / name}"
+        for folder, other, names in ((outputs, reals, inside[0]), (reals, outputs, inside[1]))
+        for name in sorted(names - set(shared))
+    ]
+    return [(outputs / name, reals / name) for name in shared], alone
 
 
 def compare_folders(

@@ -99,6 +99,7 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
             baseline=judged[1] if baseline else None,
             difference=differences(found[0].measures, found[1].measures) if baseline else {},
             notes=tuple(generation_notes(bench, subjects)),
+            unreadable=len(data.skipped),
         ),
     )
 

@@ -154,6 +154,8 @@ class Evaluation(_Frozen):
     difference: dict[str, Figure] = {}
     """Mean over the directions, judged minus baseline, where both are of the same pictures."""
     notes: tuple[str, ...] = ()
+    unreadable: int = 0
+    """Pictures of the data that cannot be read and were passed over."""
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write it as JSON, whole or not at all.

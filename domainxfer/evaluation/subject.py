@@ -26,6 +26,8 @@ class Subject:
     recipe: Recipe | None
     run: RunFolder | None
     """The run, if it was named as a run, not by one of the models in it."""
+    digest: str
+    """16 hex digits of the sha256 of its weights, as they were when they were read: a run may go on meanwhile."""
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -36,12 +38,6 @@ class Subject:
     def generates(self) -> bool:
         """Whether it makes pictures of noise; else it translates them."""
         return self.network.config.generator.content == "noise"
-
-    @property
-    def digest(self) -> str:
-        """16 hex digits of the sha256 of its weights."""
-        folder = self.path if (self.path / "config.json").exists() else self.path / "model"
-        return file_digest(folder / "model.safetensors")[:16]
 
 
 def find_subject(what: str, runs: Path) -> Subject | None:
@@ -63,6 +59,7 @@ def find_subject(what: str, runs: Path) -> Subject | None:
         network=network,
         recipe=read_recipe(beside / "recipe.yaml") if beside else None,
         run=RunFolder(path) if beside == path else None,
+        digest=file_digest((path if (path / "config.json").exists() else path / "model") / "model.safetensors")[:16],
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainxfer.errors import UsageError, did_you_mean
+from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.evaluation.result import Evaluation, refuse_existing
 from domainxfer.evaluation.subject import Subject
 from domainxfer.metrics.extractors import Extractor
@@ -12,6 +12,14 @@ from domainxfer.training.held_out import LEAST
 
 MOST = 1000
 HELD_OUT = ("validation", "test")
+
+
+class NotKept(DomainxferError):
+    """A result that is there and could not be written: `evaluation`."""
+
+    def __init__(self, problem: DomainxferError, evaluation: Evaluation) -> None:
+        super().__init__(str(problem))
+        self.evaluation = evaluation
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,6 @@ class Wish:
         UsageError: no such split, or too few pictures to speak of.
     """
 
-    data: str | None
     data_root: Path | None
     names: dict[str, str] | None
     split: str
@@ -64,8 +71,15 @@ class Wish:
         return place
 
     def kept(self, place: Path | None, evaluation: Evaluation) -> Evaluation:
-        """The evaluation, written to its place where it has one."""
+        """The evaluation, written to its place where it has one.
+
+        Raises:
+            NotKept: the disk is full by now, another has written there meanwhile, ...
+        """
         if place is not None:
-            evaluation.save(place, overwrite=self.overwrite)
+            try:
+                evaluation.save(place, overwrite=self.overwrite)
+            except DomainxferError as problem:
+                raise NotKept(problem, evaluation) from problem
             self.say(f"written to {place}")
         return evaluation

@@ -34,6 +34,9 @@ NO_CHANCE = -3.0
 MADE = 0.5
 """A group with at least this part of its share is made."""
 
+LOOKS_REAL = 2.0
+"""A picture looks real if it lies no farther from the nearest cell's centre than so many times what real ones do."""
+
 
 @dataclass(frozen=True)
 class CellFigures:
@@ -51,6 +54,9 @@ class CellFigures:
     """Total variance of the generated pictures' features, as a share of that of the real ones."""
     far: float
     """Median distance to the nearest cell's centre, in those of real pictures: near 1 for what looks real."""
+    crowded: float
+    """The largest excess of a group, 0 to 1: the share of the generated pictures that are in it and look real, less
+    the share of the real ones that are."""
     one_kind: float
     """The kernel distance to real pictures of real ones of a single kind, those of the largest cell."""
     groups: tuple[float, ...] = ()
@@ -59,6 +65,11 @@ class CellFigures:
     """Whether a group gets at least half of its share."""
     gone: tuple[bool, ...] = ()
     """Whether it gets nearly none."""
+
+    @property
+    def look_real(self) -> bool:
+        """Whether most of the generated pictures lie as near to the cells as real ones do, give or take."""
+        return self.far < LOOKS_REAL
 
 
 class Cells:
@@ -75,9 +86,10 @@ class Cells:
         count = max(2, min(CELLS, len(placed) // A_CELL))
         cell_of = fcluster(tree, count, "maxclust") - 1
         self.centres = np.stack([placed[cell_of == cell].mean(0) for cell in range(cell_of.max() + 1)])
-        self.real = self._shares(counted)
+        nearest, away = self._nearest(counted)
+        self.real = self._shares(nearest)
         self.pictures, self.variance = len(counted), counted.var(0).sum()
-        self.usual = float(np.median(self._distances(counted).min(1)))
+        self.usual = float(np.median(away))
         largest = placed[self.of(placed) == np.bincount(self.of(placed)).argmax()]
         self.one_kind = kernel_distance(torch.from_numpy(largest), torch.from_numpy(counted))
         groups = {members for size in range(2, count + 1) for members in _branches(tree, size, cell_of)}
@@ -87,19 +99,22 @@ class Cells:
 
     def figures(self, features: np.ndarray) -> CellFigures:
         """Judge generated pictures by their features (N, F)."""
-        fake, count = self._shares(features), len(features)
+        nearest, away = self._nearest(features)
+        fake, count = self._shares(nearest), len(features)
         apart = _two_proportions(fake, self.real, count, self.pictures)
         empty = (fake < NEARLY_NONE * self.real) & (apart < NO_CHANCE)
         groups, of_fake = self.members @ self.real, self.members @ fake
         significant = _two_proportions(of_fake, groups, count, self.pictures) < NO_CHANCE
         gone = (of_fake < NEARLY_NONE * groups) & significant
+        look_real = np.bincount(nearest[away < LOOKS_REAL * self.usual], minlength=len(self.centres)) / count
         return CellFigures(
             rare=float((apart < RARER).mean()),
             empty=int(empty.sum()),
             covered=float(self.real[fake >= MADE * self.real].sum()),
             missing=float(self.real[self.members[gone].any(0)].sum()),
             spread=float(features.var(0).sum() / self.variance),
-            far=float(np.median(self._distances(features).min(1)) / self.usual),
+            far=float(np.median(away) / self.usual),
+            crowded=float(np.max(self.members @ look_real - groups, initial=0.0)),
             one_kind=self.one_kind,
             groups=tuple(groups.tolist()),
             made=tuple((of_fake >= MADE * groups).tolist()),
@@ -108,16 +123,17 @@ class Cells:
 
     def of(self, features: np.ndarray) -> np.ndarray:
         """The cell of each picture, the one with the nearest centre: (N, F) -> (N,) integers."""
-        found: np.ndarray = self._distances(features).argmin(1)
-        return found
+        return self._nearest(features)[0]
 
-    def _distances(self, features: np.ndarray) -> np.ndarray:
-        found: np.ndarray = cdist(features, self.centres)
-        return found
+    def _nearest(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The cell of each picture, and how far away its centre is: (N, F) -> (N,) integers, (N,) distances."""
+        distances = cdist(features, self.centres)
+        return distances.argmin(1), distances.min(1)
 
-    def _shares(self, features: np.ndarray) -> np.ndarray:
-        """The share of pictures in each cell, (cells,)."""
-        return np.bincount(self.of(features), minlength=len(self.centres)) / len(features)
+    def _shares(self, nearest: np.ndarray) -> np.ndarray:
+        """The share of pictures in each cell, (cells,), by the cell of each."""
+        shares: np.ndarray = np.bincount(nearest, minlength=len(self.centres)) / len(nearest)
+        return shares
 
 
 def _branches(tree: np.ndarray, count: int, cell_of: np.ndarray) -> set[tuple[int, ...]]:

@@ -24,7 +24,8 @@ from domainxfer.training.samples import codes_of, noise_of
 
 MOST_SMALL = 1000  # pictures that a figure looks at where the extractor takes small ones, a millisecond each
 SMALL = 32  # px
-CELL_COLUMNS = ("rare", "empty", "covered", "missing", "spread")  # of figures.csv: what they are, `CellFigures` says
+CELL_COLUMNS = ("rare", "empty", "covered", "missing", "spread", "far", "crowded")
+"""Of figures.csv; what they are, `CellFigures` says."""
 ENOUGH_FOR_CELLS = 100  # real pictures; of fewer too little is known to miss a kind
 CHUNK = 64
 

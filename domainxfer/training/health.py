@@ -54,11 +54,12 @@ BETTER = 0.8
 GROWN = 0.5
 """A generator has had kinds of pictures to lose once it covers so much of the real ones ..."""
 ALIKE = 0.1
-"""Pictures with less than this part of the spread of real ones hardly differ from each other; ..."""
-LOOKS_REAL = 2.0
-"""... they are a collapse, and not the blobs of a generator that learns, where they lie no farther from the cells."""
+"""Pictures with less than this part of the spread of real ones hardly differ from each other; ...
+... they are a collapse, and not the blobs of a generator that learns, where they look real."""
 MISSING = 0.4
 """So much of the real pictures without any like them is a collapse too, if those that are made look real."""
+CROWDED = 0.3
+"""So much more of the generated pictures than of the real ones being of a single kind is one, too."""
 
 
 class NotANumber(DomainxferError):
@@ -84,8 +85,8 @@ class Watch:
     In each figure of pictures made of noise:
 
     - mode collapse: kinds of real pictures that the generator made are lost, its pictures hardly differ from each
-      other, or they look real while many kinds are not among them. A class that is down to a third of its share is no
-      collapse; one that is down to a tenth is
+      other, one kind takes the place of others, or they look real while many kinds are not among them. A class that is
+      down to a third of its share is no collapse; one that is down to a tenth is
     - no convergence: pictures farther from the real ones than a single kind of these is, and for long no nearer
     """
 
@@ -166,6 +167,7 @@ class Watch:
         return [
             *self._due(step, "lost kinds", *self._lost_kinds(cells), 2),
             *self._due(step, "all alike", *self._all_alike(step, cells), FIGURES),
+            *self._due(step, "crowded kind", *self._crowded_kind(step, cells), 2),
             *self._due(step, "few kinds", *self._few_kinds(step, cells), FIGURES),
             *self._due(step, "no convergence", *self._no_nearer(step, distance, cells.one_kind), FIGURES),
         ]
@@ -192,27 +194,35 @@ class Watch:
 
     def _all_alike(self, step: int, cells: "CellFigures") -> tuple[str, bool]:
         """The pictures look real, but they are nearly the same one."""
-        alike = cells.spread < ALIKE and cells.far < LOOKS_REAL
+        alike = cells.spread < ALIKE and cells.look_real
         text = (
             f"mode collapse: the spread of generated pictures is {cells.spread:.0%} of that of real ones, so they "
             f"hardly differ from each other. {MORE_KINDS}"
         )
         return text, alike and step >= LONG and "lost kinds" not in self.said
 
+    def _crowded_kind(self, step: int, cells: "CellFigures") -> tuple[str, bool]:
+        """A kind that looks real is made far more often than it is met: it takes the place of others."""
+        text = (
+            f"mode collapse: {cells.crowded:.0%} more of the generated pictures than of the real ones are of one kind, "
+            f"and {cells.missing:.0%} of the real ones have hardly any like them. {MORE_KINDS}"
+        )
+        return text, cells.crowded >= CROWDED and step >= LONG and not {"lost kinds", "all alike"} & self.said.keys()
+
     def _few_kinds(self, step: int, cells: "CellFigures") -> tuple[str, bool]:
         """The pictures look real, and many of the real ones have none like them: few kinds took the place of all."""
-        few = cells.missing >= MISSING and cells.far < LOOKS_REAL
+        few = cells.missing >= MISSING and cells.look_real
         text = (
             f"mode collapse: generated pictures look real, and {cells.missing:.0%} of the real ones have hardly any "
             f"like them. {MORE_KINDS}"
         )
-        return text, few and step >= LONG and not {"lost kinds", "all alike"} & self.said.keys()
+        return text, few and step >= LONG and not {"lost kinds", "all alike", "crowded kind"} & self.said.keys()
 
     def _no_nearer(self, step: int, distance: float, one_kind: float) -> tuple[str, bool]:
         """The figure does not come down; a trouble that explains it has been said, if it has a name of its own."""
         if distance < BETTER * self.nearest:
             self.nearest, self.nearest_step = distance, step
-        explained = {"vanishing gradient", "lost kinds", "all alike", "few kinds"} & self.said.keys()
+        explained = {"vanishing gradient", "lost kinds", "all alike", "crowded kind", "few kinds"} & self.said.keys()
         stuck = distance > one_kind and step - self.nearest_step >= LONG and not explained
         apart = self.told_apart
         at_chance = apart is not None and abs(apart - 0.5) < CHANCE

@@ -30,7 +30,7 @@ class LogBook:
         """Append a row; columns without a value stay empty."""
         row = {name: f"{v:.6g}" if isinstance(v, float) else v for name, v in values.items()}
         try:
-            with self.path.open("a", newline="", encoding="utf-8") as file:
+            with self.path.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
                 csv.DictWriter(file, self.columns, extrasaction="ignore", lineterminator="\n").writerow(
                     {"step": step, **row}
                 )
@@ -42,7 +42,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
     """The rows of a log; a last line cut short by a crash is left out. Empty when there is no file."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
     whole = text[: text.rfind("\n") + 1]
     return [
         row for row in csv.DictReader(io.StringIO(whole)) if row.get("step", "").isdigit() and None not in row.values()

@@ -135,18 +135,20 @@ def find_run(runs: Path, name: str | None = None) -> RunFolder:
         DomainxferError: there is none; the message lists those there are.
     """
     if name is None or name == "latest":
+        if _is_folder(runs / "latest") and (known := all_runs(runs)):
+            return known[-1]
         latest = followed(runs / "latest")
         if (latest / "recipe.yaml").exists():
             return RunFolder(latest.resolve())
-        if known := [run.path.name for run in all_runs(runs)]:
-            raise DomainxferError(f"{runs / 'latest'} points to no run; name one of these: {', '.join(known)}")
+        if names := [run.path.name for run in all_runs(runs)]:
+            raise DomainxferError(f"{runs / 'latest'} points to no run; name one of these: {', '.join(names)}")
         raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
     for folder in (followed(at_home(name)), runs / name):
         if (folder / "recipe.yaml").exists():
             return RunFolder(folder.resolve())
-    known = [run.path.name for run in all_runs(runs)]
-    listed = f" Runs there: {', '.join(known)}" if known else " There are no runs there."
-    raise DomainxferError(f"no run {name!r} in {runs}.{did_you_mean(name, known)}{listed}")
+    names = [run.path.name for run in all_runs(runs)]
+    listed = f" Runs there: {', '.join(names)}" if names else " There are no runs there."
+    raise DomainxferError(f"no run {name!r} in {runs}.{did_you_mean(name, names)}{listed}")
 
 
 def named_model(name: str, runs: Path) -> Path:
@@ -188,6 +190,8 @@ def all_runs(runs: Path) -> list[RunFolder]:
 def _point_latest(runs: Path, name: str) -> None:
     """A link, made beside and renamed; a text file holding the name where links are not to be had."""
     latest, beside = runs / "latest", runs / f".latest-{os.getpid()}"
+    if _is_folder(latest):
+        return
     try:
         beside.unlink(missing_ok=True)
         beside.symlink_to(name, target_is_directory=True)
@@ -195,3 +199,8 @@ def _point_latest(runs: Path, name: str) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         write_text(latest, name + "\n")
+
+
+def _is_folder(latest: Path) -> bool:
+    """Whether a copy of the runs has made a folder of the link; it stays, and the newest run is the latest one."""
+    return latest.is_dir() and not latest.is_symlink()

@@ -21,7 +21,7 @@ from domainxfer.training.held_out import HeldOut
 def _notes(tiny_data: Any, split: str, *, paired: bool = False) -> str:
     held_out = HeldOut(tiny_data((30, 30)), 32, load_extractor("gabor"), split)
     held_out.real = [held_out.pictures[0].flatten(1)] * 2
-    subject = Subject(None, None, None, None)  # type: ignore[arg-type]
+    subject = Subject(None, None, None, None, "")  # type: ignore[arg-type]
     return "\n".join(notes_of(held_out, [subject], paired=paired))
 
 
@@ -47,13 +47,13 @@ def _generation_notes(data: Any, *others: Subject, **more: Any) -> str:
         "mode_count": 80, **more,
     }  # fmt: skip
     network = SimpleNamespace(config=SimpleNamespace(finished=True))
-    subject = Subject(Path("runs/n-1"), network, None, None)  # type: ignore[arg-type]
+    subject = Subject(Path("runs/n-1"), network, None, None, "")  # type: ignore[arg-type]
     return "\n".join(generation_notes(SimpleNamespace(**facts), [subject, *others]))  # type: ignore[arg-type]
 
 
 def _trained_with(seed: int) -> Subject:
     recipe = override(Recipe(), {"training": {"seed": seed}})
-    return Subject(Path("runs/other-1"), SimpleNamespace(config=SimpleNamespace(finished=True)), recipe, None)  # type: ignore[arg-type]
+    return Subject(Path("runs/other-1"), SimpleNamespace(config=SimpleNamespace(finished=True)), recipe, None, "")  # type: ignore[arg-type]
 
 
 def test_a_baseline_of_another_seed_learned_from_other_pictures(tmp_path: Path, tiny_data: Any) -> None:

@@ -38,6 +38,7 @@ def test_a_generator_of_every_kind_misses_nothing(cells: Cells, seed: int) -> No
     assert found.covered > 0.9
     assert found.spread == pytest.approx(1, abs=0.1)
     assert found.far == pytest.approx(1, abs=0.05)
+    assert found.crowded < 0.1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -67,12 +68,30 @@ def test_blobs_of_a_young_generator_lie_far_from_every_cell(cells: Cells) -> Non
     found = cells.figures(blobs)
     assert found.far > 5
     assert found.covered < 0.2
+    assert found.crowded == 0, "all fall into some cell, and none looks real"
 
 
 def test_one_picture_again_and_again_has_no_spread(cells: Cells) -> None:
     found = cells.figures(np.repeat(pictures(1), 500, axis=0))
     assert found.spread == pytest.approx(0, abs=1e-9)
     assert found.missing > 0.7
+
+
+@pytest.mark.parametrize(("times", "share"), [(3, 3 / 12), (9, 9 / 18)])
+def test_a_kind_that_is_made_too_often_crowds_the_others(cells: Cells, times: int, share: float) -> None:
+    found = cells.figures(pictures(1000, with_share_of_kind_3(times), seed=7))
+    assert found.missing == 0
+    assert found.crowded == pytest.approx(share - 0.1, abs=0.05)
+
+
+def test_only_what_looks_real_crowds(cells: Cells) -> None:
+    """Half are of one kind, and these are specks that only happen to be nearest to it."""
+    numbers = np.random.default_rng(3)
+    specks = np.zeros((500, WIDE))
+    specks[:, 3] = 20 + numbers.normal(0, 1, 500)
+    found = cells.figures(np.concatenate([specks, pictures(500, seed=8)]))
+    assert found.crowded < 0.1
+    assert found.look_real == (found.far < 2)
 
 
 def test_the_spread_is_that_of_the_features(cells: Cells) -> None:

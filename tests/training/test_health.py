@@ -15,7 +15,7 @@ LEARNS = {"score/spread": 3.0, "told_apart": 0.9, "gradient/generator": 2.0}
 VANISHED = {"score/spread": 9.0, "told_apart": 1.0, "gradient/generator": 1e-4}
 
 GROUPS = (0.1, 0.2, 0.7)
-ALL = CellFigures(0.05, 0, 0.95, 0.0, 1.0, 1.0, 0.7, GROUPS, (True,) * 3, (False,) * 3)
+ALL = CellFigures(0.05, 0, 0.95, 0.0, 1.0, 1.0, 0.02, 0.7, GROUPS, (True,) * 3, (False,) * 3)
 LOST = replace(ALL, missing=0.1, covered=0.85, made=(False, True, True), gone=(True, False, False))
 BLOBS = replace(
     ALL, missing=0.9, covered=0.05, spread=0.01, far=9.0, made=(True, False, False), gone=(False, True, True)
@@ -166,6 +166,20 @@ def test_pictures_that_look_real_and_are_of_few_kinds_are_a_collapse() -> None:
     assert figures(Watch(), [replace(few, far=2.1)] * 20) == [], "a generator that learns"
     assert figures(Watch(), [few] * 4, first=1, every=100) == [], "too early to say"
     assert len(figures(Watch(), [few] * 20, [5.0] * 20)) == 1, "it explains a distance that stays bad"
+
+
+def test_a_kind_that_takes_the_place_of_others_is_a_collapse_before_these_are_gone() -> None:
+    ones = replace(ALL, missing=0.2, covered=0.3, spread=0.8, far=2.1, crowded=0.35)
+    (line,) = figures(Watch(), [ones] * 20)
+    assert line.startswith(
+        "step 1200: mode collapse: 35% more of the generated pictures than of the real ones are of one kind, "
+        "and 20% of the real ones have hardly any like them"
+    )
+    assert "objective.critic_input.noise" in line
+    assert figures(Watch(), [ones, ALL] * 10) == [], "it must last"
+    assert figures(Watch(), [replace(ones, crowded=0.25)] * 20) == []
+    assert figures(Watch(), [ones] * 8, every=100) == [], "too early to say"
+    assert len(figures(Watch(), [ones] * 20, [5.0] * 20)) == 1, "it explains a distance that stays bad"
 
 
 # --- no convergence --------------------------------------------------------------------------------------------------

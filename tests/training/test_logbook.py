@@ -1,6 +1,7 @@
 """The log book: rows as they come, cut back on resume, whole after a crash."""
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,9 @@ def test_a_log_that_cannot_be_written(path: Path) -> None:
     path.mkdir()
     with pytest.raises(DomainxferError, match=r"cannot write .*metrics\.csv: that is a folder"):
         book.add(1, loss=1)
+
+
+def test_a_name_that_is_no_text_comes_back_as_it_was(path: Path) -> None:
+    """File names of old archives: bytes that are no UTF-8."""
+    LogBook(path, ["source"], 0).add(1, source=os.fsdecode(b"caf\xe9"))
+    assert [os.fsencode(row["source"]) for row in read_log(path)] == [b"caf\xe9"]

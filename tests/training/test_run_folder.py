@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,14 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(run_folder.Path, "mkdir", refuse)
     with pytest.raises(DomainxferError, match=r"cannot make the run folder .*demo-1: permission denied"):
         new_run(tmp_path / "runs", "demo")
+
+
+def test_a_latest_that_a_copy_of_the_runs_made_a_folder_is_left_alone(tmp_path: Path) -> None:
+    """scp -r and cloud drives copy what a link points to."""
+    begun(tmp_path, "demo", age=60)
+    (tmp_path / "latest").unlink()
+    shutil.copytree(tmp_path / "demo-1", tmp_path / "latest")
+    newest = begun(tmp_path, "maps")
+    assert find_run(tmp_path).path == newest.path
+    assert (tmp_path / "latest" / "recipe.yaml").exists(), "nothing of the user's is touched"
+    assert [run.path.name for run in all_runs(tmp_path)] == ["demo-1", "maps-1"]
