@@ -34,6 +34,9 @@ NO_CHANCE = -3.0
 MADE = 0.5
 """A group with at least this part of its share is made."""
 
+TOO_OFTEN = 3.0
+"""A group with at least so many times its share crowds the others."""
+
 LOOKS_REAL = 2.0
 """A picture looks real if it lies no farther from the nearest cell's centre than so many times what real ones do."""
 
@@ -55,8 +58,8 @@ class CellFigures:
     far: float
     """Median distance to the nearest cell's centre, in those of real pictures: near 1 for what looks real."""
     crowded: float
-    """The largest excess of a group, 0 to 1: the share of the generated pictures that are in it and look real, less
-    the share of the real ones that are."""
+    """The largest excess of a group that is made too often, 0 to 1: the share of the generated pictures that are in it
+    and look real, less the share of the real ones that are."""
     one_kind: float
     """The kernel distance to real pictures of real ones of a single kind, those of the largest cell."""
     groups: tuple[float, ...] = ()
@@ -107,6 +110,7 @@ class Cells:
         significant = _two_proportions(of_fake, groups, count, self.pictures) < NO_CHANCE
         gone = (of_fake < NEARLY_NONE * groups) & significant
         look_real = np.bincount(nearest[away < LOOKS_REAL * self.usual], minlength=len(self.centres)) / count
+        crowd = self.members @ look_real
         return CellFigures(
             rare=float((apart < RARER).mean()),
             empty=int(empty.sum()),
@@ -114,7 +118,7 @@ class Cells:
             missing=float(self.real[self.members[gone].any(0)].sum()),
             spread=float(features.var(0).sum() / self.variance),
             far=float(np.median(away) / self.usual),
-            crowded=float(np.max(self.members @ look_real - groups, initial=0.0)),
+            crowded=float(np.max((crowd - groups)[crowd >= TOO_OFTEN * groups], initial=0.0)),
             one_kind=self.one_kind,
             groups=tuple(groups.tolist()),
             made=tuple((of_fake >= MADE * groups).tolist()),
