@@ -58,7 +58,7 @@ ALIKE = 0.1
 ... they are a collapse, and not the blobs of a generator that learns, where they look real."""
 MISSING = 0.4
 """So much of the real pictures without any like them is a collapse too, if those that are made look real."""
-CROWDED = 0.3
+CROWDED = 1 / 3
 """So much more of the generated pictures than of the real ones being of a single kind is one, too."""
 
 

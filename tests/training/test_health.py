@@ -177,7 +177,7 @@ def test_a_kind_that_takes_the_place_of_others_is_a_collapse_before_these_are_go
     )
     assert "objective.critic_input.noise" in line
     assert figures(Watch(), [ones, ALL] * 10) == [], "it must last"
-    assert figures(Watch(), [replace(ones, crowded=0.25)] * 20) == []
+    assert figures(Watch(), [replace(ones, crowded=0.32)] * 20) == []
     assert figures(Watch(), [ones] * 8, every=100) == [], "too early to say"
     assert len(figures(Watch(), [ones] * 20, [5.0] * 20)) == 1, "it explains a distance that stays bad"
 
