@@ -59,7 +59,7 @@ ALIKE = 0.1
 MISSING = 0.4
 """So much of the real pictures without any like them is a collapse too, if those that are made look real."""
 CROWDED = 1 / 3
-"""So much more of the generated pictures than of the real ones being of a single kind is one, too."""
+"""So much more of the generated pictures than of the real ones being of a single kind is one, on the same terms."""
 
 
 class NotANumber(DomainxferError):
@@ -202,12 +202,13 @@ class Watch:
         return text, alike and step >= LONG and "lost kinds" not in self.said
 
     def _crowded_kind(self, step: int, cells: "CellFigures") -> tuple[str, bool]:
-        """A kind that looks real is made far more often than it is met: it takes the place of others."""
+        """The pictures look real, and one kind is made far more often than it is met: it takes the place of others."""
         text = (
             f"mode collapse: {cells.crowded:.0%} more of the generated pictures than of the real ones are of one kind, "
             f"and {cells.missing:.0%} of the real ones have hardly any like them. {MORE_KINDS}"
         )
-        return text, cells.crowded >= CROWDED and step >= LONG and not {"lost kinds", "all alike"} & self.said.keys()
+        crowds = cells.crowded >= CROWDED and cells.look_real
+        return text, crowds and step >= LONG and not {"lost kinds", "all alike"} & self.said.keys()
 
     def _few_kinds(self, step: int, cells: "CellFigures") -> tuple[str, bool]:
         """The pictures look real, and many of the real ones have none like them: few kinds took the place of all."""
