@@ -80,7 +80,8 @@ def prepare(
         UsageError: a setting that would do nothing, an unknown preset, or one that is out of range.
         DomainxferError: the pictures are not to be had.
     """
-    card, file, named = card_meant(data, say), options.get("recipe_file"), options.get("preset")
+    card, file = card_meant(data, say), options.get("recipe_file")
+    named = options.get("preset") or _usual_preset(card, options)
     preset: dict[str, Any] = {}
     for name in named.split(",") if named else []:
         preset = merged(preset, _preset(name))
@@ -109,13 +110,22 @@ def prepare(
     return recipe.resolved(count, labels_known=known), pictures
 
 
+def _usual_preset(card: Card | None, options: RunOptions) -> str | None:
+    """The card's own; none where a recipe is given, or another mode is asked for."""
+    if card is None or options.get("recipe_file") or options.get("mode") not in (None, card.mode):
+        return None
+    return card.preset or None
+
+
 def _preset(name: str) -> dict[str, Any]:
     """The settings of a preset; or of a known data set's recipe, for pictures of the same kind."""
     if name in list_presets() or name not in list_cards():
         return load_preset(name)
     card = load_card(name)
-    base = load_preset("generate") if card.mode == "generate" else {}
-    return merged({**base, "mode": card.mode}, merged({"data": {"size": card.size}}, card.recipe))
+    settings = merged({"mode": card.mode, "data": {"size": card.size}}, card.recipe)
+    if card.preset:
+        return merged(settings, load_preset(card.preset))
+    return merged(load_preset("generate"), settings) if card.mode == "generate" else settings
 
 
 def _settled(wished: dict[str, Any], mode: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from PIL import Image
 
 import domainxfer
 from domainxfer.datasets.card import load_card
+from domainxfer.datasets.rendered.mazes import mazes_data
 from domainxfer.errors import UsageError
 from domainxfer.prepare import prepare
 from domainxfer.presets import list_presets, load_preset
@@ -165,9 +166,22 @@ def test_content_from_noise_has_a_recipe_of_its_own(mine: Path) -> None:
     assert recipe.objective.critic["nonsaturating"].weight == recipe.objective.generator["nonsaturating"].weight == 0
     translation, _ = prepare(str(mine), print)
     assert (translation.critic.whole, translation.data.batch) == (False, Recipe().data.batch)
-    card, _ = prepare("mazes", print)
+    card, _ = prepare("mazes", print, preset="generate")
     assert card.critic.whole
-    assert card.data.augment == (), "the card's own settings lie above"
+    assert card.data.augment == (), "what the card says of its pictures holds"
+
+
+def test_a_card_may_have_a_preset_of_its_own(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, pictures = "stacked-mnist", mazes_data(train=4, validation=2, test=2)
+    monkeypatch.setattr("domainxfer.prepare.open_pictures", lambda *asked: pictures)
+    preset = override(Recipe(), load_preset(load_card(name).preset))
+    usual, _ = prepare(name, print)
+    assert usual.generator.layers == preset.generator.layers
+    assert usual.data.cache_mb == 0, "what the card says of its pictures holds"
+    other, _ = prepare(name, print, preset="generate")
+    assert not other.generator.layers
+    borrowed, _ = prepare(str(mine), print, preset=name)
+    assert borrowed.generator.layers == preset.generator.layers
 
 
 def test_a_preset_is_laid_over_no_other_recipe_for_noise(mine: Path) -> None:

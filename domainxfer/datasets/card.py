@@ -62,6 +62,7 @@ class Card(_Frozen):
         bring: for a set without a source: how to bring it.
         size: the training size in pixels when none is asked for.
         recipe: overrides of the recipe's defaults.
+        preset: laid over that where none is named, in the card's own mode.
         discover: the preset that finds labels in it.
         parts: many-domain cards only.
         of: stacked digits only: the card whose pictures it is composed of.
@@ -81,6 +82,7 @@ class Card(_Frozen):
     note: str = ""
     size: int = Field(default=64, ge=8)
     recipe: dict[str, Any] = {}
+    preset: str = ""
     discover: str = "discover"
     parts: tuple[Part, ...] = ()
     of: str = ""
