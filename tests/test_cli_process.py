@@ -133,8 +133,17 @@ def test_signals_save_and_say_how_to_go_on(home, straight, number):
         same_weights(straight, folder)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP here")
-def test_a_terminal_that_is_closed_loses_nothing(home):
+@pytest.fixture
+def hangup():
+    """As in a terminal, though these tests may run under nohup, which every process below inherits."""
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("there is no SIGHUP here")
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield signal.SIGHUP
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_is_closed_loses_nothing(home, hangup):
     """As when a connection breaks: the system says so to the run, then the shell does, and nothing can be printed."""
     ours, theirs = os.openpty()
     process = start(home, *train(home, "--steps", "100000", "--name", "cut"), stdout=theirs, stderr=theirs)
@@ -142,8 +151,8 @@ def test_a_terminal_that_is_closed_loses_nothing(home):
     folder = home / "runs" / "cut-1"
     wait_for_checkpoint(process, folder / "checkpoints", 5)
     os.close(ours)
-    process.send_signal(signal.SIGHUP)
-    process.send_signal(signal.SIGHUP)
+    process.send_signal(hangup)
+    process.send_signal(hangup)
     assert process.wait(timeout=240) == 130
     step = load_checkpoint(checkpoint_files(folder / "checkpoints")[-1])["step"]
     config = json.loads((folder / "model" / "config.json").read_text())
@@ -151,14 +160,10 @@ def test_a_terminal_that_is_closed_loses_nothing(home):
     assert (folder / "report.html").exists()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP here")
-def test_nohup_keeps_its_word():
-    assert signal.SIGHUP in stop_signals()
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        assert signal.SIGHUP not in stop_signals()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_nohup_keeps_its_word(hangup):
+    assert hangup in stop_signals()
+    signal.signal(hangup, signal.SIG_IGN)
+    assert hangup not in stop_signals()
 
 
 def test_translate_by_name_with_the_latest_finished_run(home, straight):
