@@ -93,7 +93,8 @@ class Cells:
         self.real = self._shares(nearest)
         self.pictures, self.variance = len(counted), counted.var(0).sum()
         self.usual = float(np.median(away))
-        largest = placed[self.of(placed) == np.bincount(self.of(placed)).argmax()]
+        cells = self.of(placed)
+        largest = placed[cells == np.bincount(cells).argmax()]
         self.one_kind = kernel_distance(torch.from_numpy(largest), torch.from_numpy(counted))
         groups = {members for size in range(2, count + 1) for members in _branches(tree, size, cell_of)}
         large = sorted(group for group in groups if self.real[list(group)].sum() >= LEAST_GROUP)

@@ -54,8 +54,8 @@ BETTER = 0.8
 GROWN = 0.5
 """A generator has had kinds of pictures to lose once it covers so much of the real ones ..."""
 ALIKE = 0.1
-"""Pictures with less than this part of the spread of real ones hardly differ from each other; ...
-... they are a collapse, and not the blobs of a generator that learns, where they look real."""
+"""Pictures with less than this part of the spread of real ones hardly differ from each other. Where they look real that
+is a collapse; else they are the blobs of a generator that learns."""
 MISSING = 0.4
 """So much of the real pictures without any like them is a collapse too, if those that are made look real."""
 CROWDED = 1 / 3

@@ -135,20 +135,20 @@ def find_run(runs: Path, name: str | None = None) -> RunFolder:
         DomainxferError: there is none; the message lists those there are.
     """
     if name is None or name == "latest":
-        if _is_folder(runs / "latest") and (known := all_runs(runs)):
-            return known[-1]
+        if _is_folder(runs / "latest") and (there := all_runs(runs)):
+            return there[-1]
         latest = followed(runs / "latest")
         if (latest / "recipe.yaml").exists():
             return RunFolder(latest.resolve())
-        if names := [run.path.name for run in all_runs(runs)]:
-            raise DomainxferError(f"{runs / 'latest'} points to no run; name one of these: {', '.join(names)}")
+        if known := [run.path.name for run in all_runs(runs)]:
+            raise DomainxferError(f"{runs / 'latest'} points to no run; name one of these: {', '.join(known)}")
         raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
     for folder in (followed(at_home(name)), runs / name):
         if (folder / "recipe.yaml").exists():
             return RunFolder(folder.resolve())
-    names = [run.path.name for run in all_runs(runs)]
-    listed = f" Runs there: {', '.join(names)}" if names else " There are no runs there."
-    raise DomainxferError(f"no run {name!r} in {runs}.{did_you_mean(name, names)}{listed}")
+    known = [run.path.name for run in all_runs(runs)]
+    listed = f" Runs there: {', '.join(known)}" if known else " There are no runs there."
+    raise DomainxferError(f"no run {name!r} in {runs}.{did_you_mean(name, known)}{listed}")
 
 
 def named_model(name: str, runs: Path) -> Path:
