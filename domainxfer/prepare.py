@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData, with_few_labels
 from domainxfer.datasets.find import card_of_folder, open_data
-from domainxfer.errors import PictureError, UsageError
+from domainxfer.errors import PictureError, UsageError, did_you_mean
 from domainxfer.files import at_home, lasting
 from domainxfer.models.model import NetworkModel
 from domainxfer.presets import list_presets, load_preset
@@ -77,9 +77,10 @@ def prepare(
         options: `RunOptions`.
 
     Raises:
-        UsageError: a setting that would do nothing, an unknown preset, or one that is out of range.
+        UsageError: an unknown option or preset, a setting that would do nothing, or one that is out of range.
         DomainxferError: the pictures are not to be had.
     """
+    _refuse_unknown(options)
     card, file = card_meant(data, say), options.get("recipe_file")
     named = options.get("preset") or _usual_preset(card, options)
     preset: dict[str, Any] = {}
@@ -108,6 +109,20 @@ def prepare(
         _check_discovery(count, pictures, recipe.data.size, say)
     recipe.refuse_in_vain(changes, count, known)
     return recipe.resolved(count, labels_known=known), pictures
+
+
+def _refuse_unknown(options: RunOptions) -> None:
+    """A setting that is given as an option, ``size=128``, would otherwise be passed over."""
+    known = list(RunOptions.__annotations__)
+    for name, value in options.items():
+        if name in known:
+            continue
+        parts = [
+            part for part, field in Recipe.model_fields.items() if name in getattr(field.annotation, "model_fields", {})
+        ]
+        if parts:
+            raise UsageError(f"{name} is a setting of the recipe: write changes={ {parts[0]: {name: value}} }")
+        raise UsageError(f"there is no option {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}")
 
 
 def _usual_preset(card: Card | None, options: RunOptions) -> str | None:

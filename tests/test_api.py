@@ -282,6 +282,23 @@ def test_a_setting_that_would_do_nothing_is_refused(mine, path, value, says):
         prepare(str(mine), print, changes=changes)
 
 
+@pytest.mark.parametrize("begin", [domainxfer.train, dry_run])
+def test_a_setting_that_is_no_option_is_refused_with_the_way_to_say_it(mine, tmp_path, begin):
+    with pytest.raises(UsageError, match=r"size is a setting.*changes=\{'data': \{'size': 128\}\}"):
+        begin(str(mine), runs=tmp_path, cpu=True, size=128)
+    with pytest.raises(UsageError, match=r"steps is a setting.*changes=\{'training': \{'steps': 9\}\}"):
+        begin(str(mine), runs=tmp_path, cpu=True, steps=9)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_option_is_refused_with_the_nearest(mine, tmp_path):
+    with pytest.raises(UsageError, match=r"no option 'presets'. Did you mean 'preset'\? Known: changes, "):
+        domainxfer.train(str(mine), runs=tmp_path, presets="original")
+    with pytest.raises(UsageError, match=r"no option 'seedling'"):
+        domainxfer.discover(str(mine), 3, runs=tmp_path, seedling=1)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_term_of_weight_0_may_be_named_anywhere(mine):
     terms = {"critic": {"label_known": 0}, "generator": {"cycle": 1.0}, "info": {"code": 0.1}}
     recipe, _ = prepare(str(mine), print, changes={**TINY, "objective": terms})
