@@ -140,6 +140,9 @@ class Objective(Settings):
         "reals",
         description="from what the label head learns, where labels are known or found by looks; else from both",
     )
+    info_teaches: Literal["heads", "critic"] = Field(
+        "heads", description="what the info losses teach of the critic: its heads, or all of it, as in InfoGAN"
+    )
     critic: Terms = Field(
         default_factory=lambda: _terms(nonsaturating=1.0, label_real=1.0, r1={"weight": 1.0, "every": 8, "gamma": 1.0})
     )

@@ -2,8 +2,9 @@
 
 The gradient is that for what the critic sees of x: `enter` turns images (B, C, H, W) into it, and `critic` is a
 function of what it returned that gives (B,) such numbers, each picture scored for its own label. Pixels that are only
-rearranged give the gradient of the papers. Bands of equal loudness (`models/bands.py`) give one in which a faint band
-may be noticed as easily as a loud one: per pixel, a slope along the faintest band would cost 9000 times as much.
+rearranged give the gradient of the papers; a critic with `unit` sees [0, 1], where a slope is twice as large. Bands of
+equal loudness (`models/bands.py`) give one in which a faint band may be noticed as easily as a loud one: per pixel, a
+slope along the faintest band would cost 9000 times as much.
 """
 
 from collections.abc import Callable

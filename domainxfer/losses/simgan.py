@@ -9,7 +9,8 @@ scores r_i, f_i in R^P and their group means R, F:
 
 A group of one picture is no group and is left out. Without labels the whole batch is one group. Scores that all have
 one sign are all alike to a cosine, and the loss would saturate unseen: with ``centre`` (the default) the mean of all
-scores of the batch is taken off first. Needs at least 2 x 2 patches.
+scores that are compared is taken off first, a group's of a group and the batch's of the batch, since each label has
+scores of its own, which may lie anywhere. Needs at least 2 x 2 patches.
 """
 
 import torch
@@ -29,14 +30,17 @@ def simgan_generator(
         fake_patches: (B, P) scores of fakes, fake i of the same label as real i.
         y_real: (B,) those labels, or None where labels are unknown.
         groups: False keeps only the term of the whole batch.
-        centre: take the batch's mean score off first.
+        centre: take the mean score of those that are compared off first.
     """
-    real, fake = _prepared(real_patches.detach(), fake_patches, centre)
-    whole = 1 - _cosine(fake.mean(0), real.mean(0))
+    _refuse_few(real_patches)
+    real = real_patches.detach()
+    whole_real, whole_fake = _centred(real, fake_patches, centre)
+    whole = 1 - _cosine(whole_fake.mean(0), whole_real.mean(0))
     if not groups:
         return whole
     terms = []
-    for r, f in _label_groups(real, fake, y_real):
+    for of_label in _label_groups(real, fake_patches, y_real):
+        r, f = _centred(*of_label, centre)
         terms.append((1 - _cosine(f.mean(0, keepdim=True), r)).mean())
         terms.append((1 - _cosine(f, r.mean(0, keepdim=True))).mean())
     return 0.5 * (torch.stack(terms).mean() + whole) if terms else whole
@@ -47,11 +51,11 @@ def simgan_critic(real_patches: Tensor, fake_patches: Tensor, y_real: Tensor | N
 
     Arguments as in `simgan_generator`. With no group of two pictures, the whole batch is one group.
     """
-    real, fake = _prepared(real_patches, fake_patches, centre)
-    pairs = _label_groups(real, fake, y_real) or [(real, fake)]
+    _refuse_few(real_patches)
+    groups = _label_groups(real_patches, fake_patches, y_real) or [(real_patches, fake_patches)]
     terms = [
         F.relu(_cosine(f, r.mean(0, keepdim=True))).mean() + F.relu(_cosine(r, f.mean(0, keepdim=True))).mean()
-        for r, f in pairs
+        for r, f in (_centred(*group, centre) for group in groups)
     ]
     return torch.stack(terms).mean()
 
@@ -64,16 +68,17 @@ simgan_generator.compares_patches = True  # type: ignore[attr-defined]
 simgan_critic.compares_patches = True  # type: ignore[attr-defined]
 
 
-def _prepared(real: Tensor, fake: Tensor, centre: bool) -> tuple[Tensor, Tensor]:
+def _refuse_few(real: Tensor) -> None:
     if real.shape[1] < 4:
         raise UsageError(
             f"simgan: a cosine of {real.shape[1]} patch scores says nothing; at least 2 x 2 are needed: "
             "choose smaller critic.fields or a larger data.size"
         )
-    if centre:
-        middle = 0.5 * (real.mean() + fake.mean()).detach()
-        real, fake = real - middle, fake - middle
-    return real, fake
+
+
+def _centred(real: Tensor, fake: Tensor, centre: bool) -> tuple[Tensor, Tensor]:
+    middle = 0.5 * (real.mean() + fake.mean()).detach() if centre else 0.0
+    return real - middle, fake - middle
 
 
 def _label_groups(real: Tensor, fake: Tensor, label: Tensor | None) -> list[tuple[Tensor, Tensor]]:

@@ -55,6 +55,16 @@ def shape_after(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> tuple
     return shape
 
 
+def _refuse_norm_of_one_place(name: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> None:
+    for number, layer in enumerate(layers, 1):
+        shape = shape_after((layer,), shape)
+        if layer.norm == "instance" and shape[1] == 1:
+            raise ValueError(
+                f"{name}: layer {number} normalises over the picture (norm: instance), of which one place is left "
+                "there: nothing of it would remain"
+            )
+
+
 class GeneratorConfig(Settings):
     """G(content, label, code) -> image."""
 
@@ -123,6 +133,7 @@ class GeneratorConfig(Settings):
             raise ValueError("layers: they make pictures of noise; a picture as content is translated by blocks")
         if self.heads and self.layers[0].kind != "linear":
             raise ValueError("heads: they are linear and take the place of the first layer, which is not")
+        _refuse_norm_of_one_place("layers", self.layers, (1, 1, 1))
         last, picture = self.layers[-1], (self.channels, self.size, self.size)
         made = shape_after(self.layers, (1, 1, 1))
         if last.kind == "linear" and last.out != prod(picture):
@@ -141,6 +152,7 @@ class GeneratorConfig(Settings):
         shapes = [shape_after(self.encoder[:end], picture) for end in range(1, len(self.encoder) + 1)]
         if min(side for _, side, _ in shapes) < 1:
             raise ValueError(f"encoder: of a picture of {self.size} px nothing is left on the way")
+        _refuse_norm_of_one_place("encoder", self.encoder, picture)
         if shapes[-1] != (wanted, 1, 1):
             raise ValueError(
                 f"encoder: it makes (C, H, W) {shapes[-1]} of a picture; a mean and a log variance for each of the "
@@ -211,6 +223,7 @@ class CriticConfig(Settings):
 
     def _check_layers(self) -> None:
         last, picture = self.layers[-1], (self.channels, self.size, self.size)
+        _refuse_norm_of_one_place("layers", self.layers, picture)
         if self.energy:
             if prod(shape_after(self.layers, picture)) != prod(picture):
                 raise ValueError(f"layers: an auto-encoder ends in the {prod(picture)} numbers of a picture")

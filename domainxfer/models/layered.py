@@ -17,11 +17,26 @@ from domainxfer.models.config import CriticConfig, GeneratorConfig, Layer, shape
 from domainxfer.models.critic import View, map_of_label
 from domainxfer.models.heads import NoisyHeads
 
+
+class Tanh(nn.Tanh):
+    """In fp32: in bf16 it is exactly 1 from about 3.5 on, and a pixel that is surely wrong would learn nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float())
+
+
+class Sigmoid(nn.Sigmoid):
+    """In fp32, for the same reason."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float())
+
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky": lambda: nn.LeakyReLU(0.2),
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
 }
 READS_THE_LABEL = {
     "linear": {"layers.1.weight": 1},  # after the flattening

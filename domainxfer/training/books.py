@@ -19,7 +19,7 @@ from domainxfer.training.logbook import LogBook
 from domainxfer.training.run_folder import RunFolder
 from domainxfer.training.terms import scores_reals_higher
 
-HEALTH = ("score/real", "score/fake", "score/spread", "told_apart", "gradient/generator", "change")
+HEALTH = ("score/real", "score/fake", "score/fake_after", "score/spread", "told_apart", "gradient/generator", "change")
 PACE = ("learning_rate", "pictures_per_second", "seconds")
 FIGURE = ("split", "source", "target", "extractor", "digest", "pictures", "kid", "ceiling", "floor")
 TRUTH = ("psnr_inside", "psnr_inside_nothing", "change_outside", "change_inside")

@@ -1,4 +1,6 @@
-"""What is done to a picture before the critic sees it, to reals and fakes alike and in every phase.
+"""What is done to a picture before the critic scores it, to reals and fakes alike and in every phase.
+
+Gradient penalties, pairs of looks and the encodings of a critic of energies take pictures as they are.
 
 - instance noise (Sonderby et al. 2017): x + N(0, sigma^2), so that the two distributions overlap
 - differentiable augmentation (DiffAugment, Zhao et al. 2020): the critic of a small data set cannot learn its pictures

@@ -265,10 +265,11 @@ class Pass:
             return self._judged(first, label, "first look"), self._judged(second, label, "second look")
 
     def encodings(self, image: Tensor) -> Tensor:
-        """(b, S) what the encoder of a critic of energies makes of images."""
+        """(b, S) what the encoder of a critic of energies makes of fakes, as they are."""
         if not isinstance(self.critic, LayeredCritic | Critics):
             raise TypeError("only a critic of layers has an encoder")
-        return self.critic.encode(image)
+        with forgetting(self.critic):
+            return self.critic.encode(image)
 
     def score(self, seen: Tensor, label: Tensor | None) -> Tensor:
         """(b,) mean patch score of each picture, in fp32, from what the critic sees of it: for gradient penalties."""

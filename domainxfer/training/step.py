@@ -7,7 +7,8 @@
 
 The info phase rides on the generator's pass: the rest of the critic is frozen there, and the adversarial terms do not
 reach its label and code heads, so one backward gives both their gradients. With an optimizer of its own (`info_lr`) it
-is a pass of its own. Where labels are known, the label head learns from reals alone unless the recipe says otherwise.
+is a pass of its own. Where all of the critic is to learn from it (`info_teaches`), it does so in its own phase, and
+the generator in its. Where labels are known, the label head learns from reals alone unless the recipe says otherwise.
 """
 
 from collections.abc import Iterable, Sequence
@@ -66,6 +67,10 @@ class Stepper:
         self.fakes_teach_labels = fakes_teach_labels(recipe)
         self.scores_reals_higher = scores_reals_higher(recipe)
         self.info_apart = settings.info_lr is not None and bool(self.terms["info"])
+        self.critic_learns: tuple[Phase, ...] = ("critic",)
+        if recipe.objective.info_teaches == "critic" and self.terms["info"]:
+            self._refuse_to_teach_all_of_the_critic()
+            self.critic_learns = ("critic", "info")
         if settings.info_lr is not None:
             players = [*generator.parameters(), *critic.info_parameters(label=self.fakes_teach_labels)]
             self.optimizers["info"] = _optimizer(players, settings.info_lr, settings)
@@ -92,7 +97,7 @@ class Stepper:
                 shared = not generator_first and self.critic_places is None
                 own = "critic" if generator_first else ""  # what the generator has just learned from is no news to it
                 for batch in batches[: -1 if shared else None]:
-                    p = self._pass(self._part(batch), step, "critic", own=own)
+                    p = self._pass(self._part(batch), step, *self.critic_learns, own=own)
                     self._critic_phase(p, step, parts, graph_is_used=False)
                 if shared:
                     self._critic_phase(last, step, parts, graph_is_used=True)
@@ -114,6 +119,20 @@ class Stepper:
         change = torch.stack([(high - low).abs().mean() for low, high in ends]).mean()
         self.generator.train(training)
         return change
+
+    def _refuse_to_teach_all_of_the_critic(self) -> None:
+        if self.info_apart:
+            raise UsageError(
+                "objective.info_teaches: all of the critic learns in its own phase, and optimizer.info_lr makes one "
+                "of the info losses; leave out one of them"
+            )
+        if not self.recipe.objective.critic_steps:
+            raise UsageError("objective.info_teaches: with critic_steps 0 the critic has no phase to learn in")
+        if not self.fakes_teach_labels:
+            raise UsageError(
+                "objective.info_teaches: all of the critic, its label head too, would learn from fakes; add --set "
+                "'objective.label_head_learns=reals and fakes'"
+            )
 
     def _refuse_what_no_pass_has(self) -> None:
         apart = self.recipe.optimizer.info_lr is not None
@@ -157,7 +176,7 @@ class Stepper:
         as_it_is = not seen.augment and not seen.noise_at(step)
         if p.recipe.generator.code_size and p.reals_are_judged and as_it_is:
             p.own_code = scope["real_code"].detach().clamp(-1, 1)  # already here: spares the pass a forward
-        total = self._total("critic", scope, step, parts)
+        total = torch.stack([self._total(phase, scope, step, parts) for phase in self.critic_learns]).sum()
         self._update(("critic",), total, parts)
         if scope.made("real_patches", "fake_patches"):
             real, fake = scope["real_patches"], scope["fake_patches"]
@@ -181,7 +200,11 @@ class Stepper:
         together = bool(self.terms["info"]) and not self.info_apart
         if together:
             total = total + self._total("info", scope, step, parts)
-        self._update(("generator", "critic") if together else ("generator",), total, parts)
+        self._update(("generator", "critic") if together and self.heads_learn else ("generator",), total, parts)
+        critic_moved = self.recipe.objective.critic_steps and self.recipe.objective.order[0] == "critic"
+        if critic_moved and scope.made("fake_patches"):
+            with torch.no_grad():
+                parts["score/fake_after"] = torch.stack([s.mean() for s in scope["fake_patches"]]).mean()
         if self.recipe.mode == "translate" and scope.made("x_fake"):
             parts["change"] = (p.x_fake.detach() - p.batch.x_source).abs().mean()
 
@@ -251,8 +274,15 @@ class Stepper:
                 total = total + weight * value
         return total
 
+    @property
+    def heads_learn(self) -> bool:
+        """Whether the critic's heads learn in the phase of the info losses, and not with all of it in its own."""
+        return "info" not in self.critic_learns
+
     def _freeze_critic(self) -> None:
         self.critic.requires_grad_(False)
+        if not self.heads_learn:
+            return
         for parameter in self.critic.info_parameters(label=self.fakes_teach_labels):
             parameter.requires_grad_(True)
 

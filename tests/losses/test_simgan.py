@@ -22,10 +22,10 @@ def mean_vector(rows: list[Vector]) -> Vector:
     return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
 
 
-def centred(real: np.ndarray, fake: np.ndarray, centre: bool) -> tuple[list[Vector], list[Vector]]:
-    values = [*real.ravel().tolist(), *fake.ravel().tolist()]
+def centred(real: list[Vector], fake: list[Vector], centre: bool) -> tuple[list[Vector], list[Vector]]:
+    values = [value for vector in real + fake for value in vector]
     middle = sum(values) / len(values) if centre else 0.0
-    return (real - middle).tolist(), (fake - middle).tolist()
+    return [[value - middle for value in r] for r in real], [[value - middle for value in f] for f in fake]
 
 
 def groups_of(labels: list[int] | None, count: int) -> list[list[int]]:
@@ -38,23 +38,22 @@ def groups_of(labels: list[int] | None, count: int) -> list[list[int]]:
 def generator_by_hand(
     real: np.ndarray, fake: np.ndarray, labels: list[int] | None, *, groups: bool = True, centre: bool = True
 ) -> float:
-    r, f = centred(real, fake, centre)
+    r, f = centred(real.tolist(), fake.tolist(), centre)
     whole = 1 - cosine(mean_vector(f), mean_vector(r))
     terms = []
     for group in groups_of(labels, len(r)) if groups else []:
-        middle_f, middle_r = mean_vector([f[i] for i in group]), mean_vector([r[i] for i in group])
-        terms.append(sum(1 - cosine(middle_f, r[i]) for i in group) / len(group))
-        terms.append(sum(1 - cosine(f[i], middle_r) for i in group) / len(group))
+        r, f = centred([real[i].tolist() for i in group], [fake[i].tolist() for i in group], centre)
+        terms.append(sum(1 - cosine(mean_vector(f), one) for one in r) / len(group))
+        terms.append(sum(1 - cosine(one, mean_vector(r)) for one in f) / len(group))
     return (sum(terms) / len(terms) + whole) / 2 if terms else whole
 
 
 def critic_by_hand(real: np.ndarray, fake: np.ndarray, labels: list[int] | None, *, centre: bool = True) -> float:
-    r, f = centred(real, fake, centre)
     terms = []
-    for group in groups_of(labels, len(r)) or [list(range(len(r)))]:
-        middle_f, middle_r = mean_vector([f[i] for i in group]), mean_vector([r[i] for i in group])
-        of_fakes = sum(max(0.0, cosine(f[i], middle_r)) for i in group) / len(group)
-        of_reals = sum(max(0.0, cosine(r[i], middle_f)) for i in group) / len(group)
+    for group in groups_of(labels, len(real)) or [list(range(len(real)))]:
+        r, f = centred([real[i].tolist() for i in group], [fake[i].tolist() for i in group], centre)
+        of_fakes = sum(max(0.0, cosine(one, mean_vector(r))) for one in f) / len(group)
+        of_reals = sum(max(0.0, cosine(one, mean_vector(f))) for one in r) / len(group)
         terms.append(of_fakes + of_reals)
     return sum(terms) / len(terms)
 
@@ -99,13 +98,23 @@ def test_gradients_without_centring(scores: tuple[Tensor, Tensor], labels: list[
 
 def test_gradient_with_centring_holds_the_centre_fixed(scores: tuple[Tensor, Tensor]) -> None:
     real, fake = scores
-    label = torch.tensor([0, 0, 1, 1, 2, 2])
     middle = 0.5 * (real.mean() + fake.mean())
     moved = (fake - middle).requires_grad_()
-    simgan_generator(real - middle, moved, label, centre=False).backward()
+    simgan_generator(real - middle, moved, None, centre=False).backward()
     fake.requires_grad_()
-    simgan_generator(real, fake, label, centre=True).backward()
+    simgan_generator(real, fake, None, centre=True).backward()
     torch.testing.assert_close(fake.grad, moved.grad)
+
+
+def test_labels_whose_scores_lie_far_apart_do_not_saturate(scores: tuple[Tensor, Tensor]) -> None:
+    real, fake = scores
+    label = torch.tensor([0, 0, 0, 1, 1, 1])
+    apart = (20.0 * label - 10)[:, None]  # each label has patch scores of its own
+    near, far = ((real + offset, (fake + offset).requires_grad_()) for offset in (0 * apart, apart))
+    for r, f in (near, far):
+        simgan_critic(r, f, label).backward()
+    torch.testing.assert_close(simgan_critic(*far, label), simgan_critic(*near, label))
+    torch.testing.assert_close(far[1].grad, near[1].grad)
 
 
 def test_the_real_side_of_the_generator_loss_is_detached(scores: tuple[Tensor, Tensor]) -> None:

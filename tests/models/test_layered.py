@@ -9,6 +9,7 @@ from domainxfer.models.blocks import forgetting
 from domainxfer.models.config import CriticConfig, GeneratorConfig, Layer, shape_after
 from domainxfer.models.layered import LayeredCritic, LayeredGenerator, built
 from domainxfer.models.networks import new_critic, new_generator
+from domainxfer.models.precision import autocast
 from domainxfer.presets import list_presets, load_preset
 
 UP = ({"kind": "up", "out": 8, "kernel": 4, "stride": 1, "pad": 0, "norm": "batch", "act": "relu"},)
@@ -21,6 +22,7 @@ SMALL = {
 }
 ENCODER = ({"kind": "down", "out": 6, "act": "leaky"}, {"kind": "linear", "out": 10})
 CODED = {**SMALL, "encoder": ENCODER}
+INSTANCE = {"norm": "instance"}
 CRITIC = ({"kind": "down", "out": 6, "act": "leaky"}, {"kind": "down", "out": 1, "kernel": 3, "stride": 1, "pad": 0})
 AUTO_ENCODER = [
     {"kind": "linear", "out": n, "act": act} for n, act in ((32, "relu"), (4, "relu"), (32, "relu"), (192, "tanh"))
@@ -98,6 +100,19 @@ def test_pictures_are_bounded_and_a_sigmoid_is_stretched() -> None:
         assert x.min() < -0.05
     g = generator(layers=layers)
     torch.testing.assert_close(g(z), 2 * g.layers(z[:, :, None, None]) - 1)
+
+
+@pytest.mark.parametrize("act", ["tanh", "sigmoid"])
+def test_a_pixel_that_is_surely_wrong_can_come_back_in_bf16(act: str) -> None:
+    end = built((Layer(kind="linear", out=1, act=act),), (1, 1, 1))
+    nn.init.constant_(end[1].weight, 1.0)
+    nn.init.zeros_(end[1].bias)
+    x = torch.full((1, 1, 1, 1), 6.0, requires_grad=True)
+    with autocast(torch.device("cpu"), True):
+        y = end(x)
+    y.sum().backward()
+    assert y.dtype == torch.float32
+    assert 0 < float(x.grad) < 0.01
 
 
 def test_label_and_code_are_heard() -> None:
@@ -178,6 +193,9 @@ def test_a_linear_layer_may_stand_before_a_convolution() -> None:
         (CriticConfig, {"unit": True}, "critic of layers that scores"),
         (CriticConfig, {"size": 8, "layers": AUTO_ENCODER, "energy": True, "unit": True}, "an energy its own"),
         (Layer, {"kind": "linear", "out": 2, "norm": "instance"}, "needs places"),
+        (CriticConfig, {"size": 8, "layers": ({**CRITIC[0], "kernel": 10, **INSTANCE}, CRITIC[1])}, "layer 1 normal"),
+        (GeneratorConfig, {**SMALL, "layers": ({**UP[0], "kernel": 1, **INSTANCE}, *SMALL["layers"])}, "one place"),
+        (GeneratorConfig, {**CODED, "encoder": ({**ENCODER[0], "kernel": 10, **INSTANCE}, ENCODER[1])}, "one place"),
         (GeneratorConfig, {**CODED, "encoder": ENCODER[:1]}, r"\(10, 1, 1\)"),
         (GeneratorConfig, {**CODED, "encoder": ({"kind": "linear", "out": 9},)}, r"it makes .* \(9, 1, 1\)"),
         (GeneratorConfig, {**CODED, "encoder": ({**ENCODER[1], "act": "tanh"},)}, "no act and no norm"),

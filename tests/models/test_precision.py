@@ -11,12 +11,32 @@ from domainxfer.models.precision import autocast, pays_bf16
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("avx512", [True, False])
-@pytest.mark.parametrize("amx", [True, False])
-def test_a_cpu_pays_with_amx_alone(monkeypatch: pytest.MonkeyPatch, avx512: bool, amx: bool) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+@pytest.mark.parametrize(
+    ("amx", "capabilities", "pays"),
+    [
+        (True, {"sse4a": False, "avx512_bf16": True}, True),
+        (
+            False,
+            {"sse4a": False, "avx512_bf16": True},
+            False,
+        ),  # an Intel CPU, slower in bf16
+        (False, {"sse4a": True, "avx512_bf16": True}, True),
+        (False, {"sse4a": True, "avx512_bf16": False}, False),  # an AMD CPU before Zen 4
+        (False, {"architecture": "aarch64", "bf16": True}, False),
+    ],
+)
+def test_a_cpu_pays_with_amx_or_as_one_of_amd_that_has_bf16(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, capabilities: dict[str, bool], pays: bool
+) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    assert pays_bf16(CPU) is amx
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert pays_bf16(CPU) is pays
+
+
+def test_a_pytorch_that_does_not_say_whose_cpu_it_is_takes_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert pays_bf16(CPU) is False
 
 
 @pytest.mark.parametrize("computed", [True, False])

@@ -128,6 +128,71 @@ def test_the_info_phase_moves_the_generator_and_the_heads(
     assert len(moved(g, stepper.generator)) > len(g) / 2
 
 
+def test_the_info_losses_may_teach_all_of_the_critic(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    """As in InfoGAN: D and Q, which share all but their last layer, both learn from what Q loses."""
+    changes = only(info={"label_fake": 1, "code": 1}) | {"mode": "generate"}
+    changes["objective"]["info_teaches"] = "critic"
+    recipe = tiny_recipe(changes, labels=3, labels_known=False)
+    stepper = new_stepper(recipe)
+    by_hand, (batch,) = copy.deepcopy(stepper.critic), some_batches(recipe)
+    p = stepper._pass(batch, 0)
+    view = by_hand(p.x_fake.detach())
+    (F.cross_entropy(view.label_logits, p.y_target) + (view.code - p.code).abs().mean()).backward()
+    g, d = weights(stepper.generator), weights(stepper.critic)
+    gradients: dict[str, Tensor] = {}
+    stepper.optimizers["critic"].register_step_pre_hook(
+        lambda *_: gradients.update(
+            {n: w.grad.clone() for n, w in stepper.critic.named_parameters() if w.grad is not None}
+        )
+    )
+    stepper([batch], 0)
+    assert {"trunk", "label_head", "code_head"} <= {name.partition(".")[0] for name in gradients}
+    for name, w in by_hand.named_parameters():
+        if w.grad is not None:
+            torch.testing.assert_close(gradients[name], w.grad, rtol=2e-4, atol=1e-6)
+    assert {"label_head.weight", "code_head.weight"} < moved(d, stepper.critic)
+    assert len(moved(g, stepper.generator)) > len(g) / 2
+    assert all(w.grad is None for w in stepper.critic.parameters()), "and in the generator's phase it stands still"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"optimizer": {"info_lr": 1e-3}}, "optimizer.info_lr makes one of"),
+        ({"objective": {"critic_steps": 0}}, "no phase to learn in"),
+        ({"mode": "translate"}, "reals and fakes"),
+    ],
+)
+def test_where_the_info_losses_cannot_teach_all_of_the_critic(
+    changes: dict[str, Any], says: str, tiny_recipe: MakeRecipe, new_stepper: MakeStepper
+) -> None:
+    changes = {"mode": "generate", **changes, "objective": {"info_teaches": "critic", **changes.get("objective", {})}}
+    with pytest.raises(UsageError, match=says):
+        new_stepper(tiny_recipe(changes, labels=3, labels_known=changes["mode"] == "translate"))
+
+
+def test_fakes_are_scored_before_and_after_the_critics_step(
+    tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
+) -> None:
+    recipe = tiny_recipe({"mode": "generate", "objective": {"critic": {"r1": 0}}}, labels=0)
+    stepper, batches = new_stepper(recipe), some_batches(recipe)
+    before = copy.deepcopy(stepper.critic)
+    fakes = stepper._pass(batches[0], 0).x_fake.detach()
+    parts = stepper(batches, 0)
+
+    def score(critic: Critic) -> Tensor:
+        with torch.no_grad():
+            return torch.stack([s.mean() for s in critic(fakes).patches]).mean()
+
+    torch.testing.assert_close(parts["score/fake"], score(before))
+    torch.testing.assert_close(parts["score/fake_after"], score(stepper.critic))
+    assert parts["score/fake_after"] < parts["score/fake"]
+    first = tiny_recipe({"mode": "generate", "objective": {"order": ["generator", "critic"]}}, labels=0)
+    assert "score/fake_after" not in new_stepper(first)(some_batches(first), 0)
+
+
 def test_the_joint_generator_phase_gives_the_trunk_no_gradients(
     tiny_recipe: MakeRecipe, new_stepper: MakeStepper, some_batches: MakeBatches
 ) -> None:
@@ -787,6 +852,30 @@ def test_an_energy_gan_with_all_its_penalties_trains(tiny_recipe, new_stepper, s
     assert float(parts["generator/mode_seeking"]) > 0
     assert float(parts["score/real"]) < 0
     assert any(not torch.equal(before[name], value) for name, value in stepper.generator.state_dict().items())
+
+
+def test_encodings_of_fakes_leave_no_mark_in_a_batchnorm(tiny_recipe, new_stepper, some_batches) -> None:
+    numbers = 3 * 16 * 16
+    layers = [
+        {"kind": "linear", "out": 8, "norm": "batch", "act": "relu"},
+        {"kind": "linear", "out": numbers, "act": "tanh"},
+    ]
+    critic = {"nonsaturating": 0, "r1": 0, "ebgan": {"margin": 1.0}}
+    recipe = tiny_recipe(
+        {
+            "mode": "generate",
+            "data": {"size": 16},
+            "critic": {"depth": 2, "fields": [1], "size": 16, "layers": layers, "energy": True},
+            "objective": {
+                "critic_steps": 0,
+                "critic": critic,
+                "generator": {"nonsaturating": 0, "pulling_away": 1.0},
+            },
+        }
+    )
+    stepper = new_stepper(recipe)
+    stepper(some_batches(recipe), 0)
+    assert not stepper.critic.trunk[2].running_mean.any()
 
 
 @pytest.mark.parametrize("looks", [True, False])
