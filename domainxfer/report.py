@@ -46,7 +46,8 @@ def write_report(folder: RunFolder) -> Path:
     sections = {
         "Warnings": _warnings(recipe, step, folder, figures),
         "Held-out figures": _figure_tables(figures),
-        "Samples": _samples(folder.samples),
+        "Samples": _first_and_last(folder.samples, "step"),
+        "The critic's slope between made and real": _first_and_last(folder.samples, "slopes"),
         "Held-out figures over the run": _figure_charts(figures),
         "Losses": _loss_charts(rows),
         "Use it": _use(recipe, folder, domains, model),
@@ -117,10 +118,10 @@ def _figure_tables(figures: Sequence[Row]) -> str:
     return "".join(tables)
 
 
-def _samples(folder: Path) -> str:
-    """The first grid beside the last."""
-    paths = sorted(folder.glob("step_*.png"), key=lambda path: (len(path.name), path.name))
-    grids = {path.stem.removeprefix("step_").lstrip("0") or "0": path for path in paths}
+def _first_and_last(folder: Path, kind: str) -> str:
+    """The first picture of a kind beside the last."""
+    paths = sorted(folder.glob(f"{kind}_*.png"), key=lambda path: (len(path.name), path.name))
+    grids = {path.stem.removeprefix(f"{kind}_").lstrip("0") or "0": path for path in paths}
     shown = dict.fromkeys(list(grids)[:1] + list(grids)[-1:])
     return side_by_side(picture(grids[step], f"after {step} steps") for step in shown)
 

@@ -17,6 +17,7 @@ from domainxfer.training.held_out import Direction, HeldOut
 from domainxfer.training.listener import Listener
 from domainxfer.training.logbook import LogBook
 from domainxfer.training.run_folder import RunFolder
+from domainxfer.training.slopes import slope_sheet
 from domainxfer.training.terms import scores_reals_higher
 
 HEALTH = ("score/real", "score/fake", "score/fake_after", "score/spread", "told_apart", "gradient/generator", "change")
@@ -69,6 +70,7 @@ class Books:
             if recipe.mode == "translate"
             else samples.of_noise(model(), data, seed)
         )
+        self._slopes = slope_sheet(recipe, model(), data)
 
     def warned(self, said: Iterable[str]) -> None:
         """The file says what was said so far, and what a resumed run has not said yet is gone from it."""
@@ -77,8 +79,11 @@ class Books:
             write_text(self.folder.warnings, lines)
 
     def sample(self, step: int) -> None:
-        """Draw the grid of a step."""
-        samples.save_picture(self._samples.draw(self.model()), self.folder.samples / f"step_{step:06d}.png")
+        """Draw the grid of a step, and the critic's slopes where a penalty holds them."""
+        model, place = self.model(), self.folder.samples
+        samples.save_picture(self._samples.draw(model), place / f"step_{step:06d}.png")
+        if self._slopes is not None:
+            samples.save_picture(self._slopes.draw(model), place / f"slopes_{step:06d}.png")
 
     def measure(self, step: int, split: str = "validation") -> Figures:
         """Measure the model on held-out pictures, note it and tell the listener; empty where these are too few."""
