@@ -80,7 +80,7 @@ def train(
     if name is not None:
         refuse_name(name)
     place, old = _model_to_tune(options.get("init_from"), runs)
-    recipe, pictures = prepare(str(data), listener.say, old, **options)
+    recipe, pictures = prepare(str(data), listener.say, old, on_progress=listener.downloaded, **options)
     processes = Processes(cpu=cpu)
     run = Run(recipe, pictures, processes, None, listener)
     if old is not None:
@@ -135,7 +135,7 @@ def resume(
         raise UsageError(f"{folder.path} has done its {folder.step} steps; ask for more with --steps")
     recipe = wished.resolved(labels, labels_known=known)
     refuse_lost(recipe.source.data, "add --set source.data=FOLDER")
-    pictures = open_pictures(recipe, offline, listener.say)
+    pictures = open_pictures(recipe, offline, listener.say, listener.downloaded)
     processes = Processes(cpu=cpu)
     with folder.alone() if processes.is_main else nullcontext():
         run = Run(recipe, pictures, processes, folder, listener)
@@ -229,7 +229,7 @@ def dry_run(
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
     _, old = _model_to_tune(options.get("init_from"), at_home(runs))
-    recipe, pictures = prepare(str(data), listener.say, old, **options)
+    recipe, pictures = prepare(str(data), listener.say, old, on_progress=listener.downloaded, **options)
     for line in (*never_begins(recipe), what_is_learned(recipe, pictures)):
         listener.say(line)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))

@@ -49,9 +49,9 @@ class TrainCommand:
 
     def dry_run(self, data: str, **arguments: Any) -> int:
         """Build, do a few steps, print what a run would cost."""
-        listener = Listener(say=self._say)
         common: dict[str, Any] = {"changes": self.changes, "offline": self.offline, "cpu": self.cpu, "runs": self.runs}
-        found = dry_run(data, listener=listener, **common, **arguments)
+        with _Display(self.console) as display:
+            found = dry_run(data, listener=display.listener(), **common, **arguments)
         sizes = f"generator {found.generator_parameters / 1e6:.2f} M, critic {found.critic_parameters / 1e6:.2f} M"
         self._say(f"{sizes} parameters; {found.device}, {found.precision}")
         hours = f"{found.steps} steps of {found.seconds / found.steps:.2f} s in the mean: about {found.hours:.1f} h"
@@ -69,7 +69,7 @@ class TrainCommand:
                 max_seconds=self.max_seconds,
                 offline=self.offline,
                 cpu=self.cpu,
-                listener=Listener(row=display.row, figures=display.figures, say=display.say, stop=signals.asked),
+                listener=display.listener(stop=signals.asked),
                 **arguments,
             )
 
@@ -120,8 +120,16 @@ class _Display:
         if self.status is not None:
             self.status.stop()
 
+    def listener(self, stop: Callable[[], bool] = lambda: False) -> Listener:
+        """It shows all that it is told."""
+        return Listener(row=self.row, figures=self.figures, say=self.say, downloaded=self.downloaded, stop=stop)
+
     def say(self, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)
+
+    def downloaded(self, done: int, total: int | None) -> None:
+        of = "" if total is None else f" of {total / 2**20:,.0f}"
+        self._now(f"downloading: {done / 2**20:,.0f}{of} MiB")
 
     def row(self, step: int, row: dict[str, float]) -> None:
         shown = {
@@ -129,6 +137,9 @@ class _Display:
         }
         values = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
         line = f"step {step}  {row['pictures_per_second']:.1f} pictures/s  left {_clock(row['seconds_left'])}  {values}"
+        self._now(line)
+
+    def _now(self, line: str) -> None:
         if self.status is not None:
             self.status.update(line)
         elif time.monotonic() - self.last >= PLAIN_EVERY:

@@ -10,6 +10,8 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
+from domainxfer.errors import UsageError
+
 GRACE = 20.0  # seconds that the others get to end by themselves after one has failed
 
 
@@ -21,7 +23,15 @@ def launch(processes: int, arguments: list[str]) -> int:
 
     Returns:
         0 if all went well, else the exit code of the first that failed.
+
+    Raises:
+        UsageError: more processes than this machine has cores; each takes some 300 MB before it does anything.
     """
+    cores = os.cpu_count() or 1
+    if processes > max(2, cores):
+        raise UsageError(
+            f"--nproc {processes}: processor cores here: {cores}; more processes than that wait for each other"
+        )
     shared = {
         **os.environ,
         "MASTER_ADDR": "127.0.0.1",

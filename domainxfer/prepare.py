@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData, with_few_labels
+from domainxfer.datasets.download import OnProgress
 from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import PictureError, UsageError, did_you_mean
 from domainxfer.files import at_home, lasting
@@ -66,7 +67,12 @@ OF_THE_PICTURES = {
 
 
 def prepare(
-    data: str, say: Callable[[str], None], tune: NetworkModel | None = None, **options: Unpack[RunOptions]
+    data: str,
+    say: Callable[[str], None],
+    tune: NetworkModel | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[RunOptions],
 ) -> tuple[Recipe, DomainData]:
     """The resolved recipe of a run and its pictures.
 
@@ -74,6 +80,7 @@ def prepare(
         data: as for `train`.
         say: told what is worth reading.
         tune: the model to begin with, whose picture size and network sizes the recipe then has.
+        on_progress: gets (bytes so far, bytes in all or None) while the pictures are downloaded.
         options: `RunOptions`.
 
     Raises:
@@ -102,7 +109,7 @@ def prepare(
     fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode}
     settled = _settled(merged(base.model_dump(mode="python"), changes), mode)
     recipe = override(base, merged(merged(settled, changes), fixed)).model_copy(update={"source": source})
-    pictures = open_pictures(recipe, options.get("offline", False), say)
+    pictures = open_pictures(recipe, options.get("offline", False), say, on_progress)
     known = source.labels == "known"
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
     if count and not known:
@@ -204,8 +211,10 @@ def _refuse_settled(changes: dict[str, Any]) -> None:
             raise UsageError(f"--set {path}: {option}")
 
 
-def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> DomainData:
-    """The pictures that a recipe was made for.
+def open_pictures(
+    recipe: Recipe, offline: bool, say: Callable[[str], None], on_progress: OnProgress | None = None
+) -> DomainData:
+    """The pictures that a recipe was made for; ``on_progress`` as for `prepare`.
 
     Raises:
         DomainxferError: they are not to be had, or ``labels`` makes no sense.
@@ -226,6 +235,7 @@ def open_pictures(recipe: Recipe, offline: bool, say: Callable[[str], None]) -> 
         allow_single=recipe.mode == "generate",
         size=recipe.data.size,
         on_event=say,
+        on_progress=on_progress,
     )
     return _with_few_labels(data, recipe) if source.supervise else data
 

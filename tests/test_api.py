@@ -299,6 +299,28 @@ def test_an_unknown_option_is_refused_with_the_nearest(mine, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_whoever_watches_hears_of_a_download(mine, trained, monkeypatch):
+    heard: list[tuple[int, int | None]] = []
+    listener = Listener(downloaded=lambda done, total: heard.append((done, total)))
+
+    class Enough(Exception):
+        pass
+
+    def open_data(*asked, on_progress, **options):
+        on_progress(1, 2)
+        raise Enough
+
+    monkeypatch.setattr("domainxfer.prepare.open_data", open_data)
+    for begin in (
+        lambda: domainxfer.train(str(mine), listener=listener, cpu=True),
+        lambda: dry_run(str(mine), listener=listener, cpu=True),
+        lambda: domainxfer.resume(str(trained.run), changes={"training": {"steps": 99}}, listener=listener, cpu=True),
+    ):
+        with pytest.raises(Enough):
+            begin()
+    assert heard == [(1, 2)] * 3
+
+
 def test_a_term_of_weight_0_may_be_named_anywhere(mine):
     terms = {"critic": {"label_known": 0}, "generator": {"cycle": 1.0}, "info": {"code": 0.1}}
     recipe, _ = prepare(str(mine), print, changes={**TINY, "objective": terms})

@@ -255,3 +255,15 @@ def test_a_signal_before_the_first_step_stops_at_once(
 
     listening(monkeypatch, watch)
     Command().train("demo")
+
+
+def test_a_download_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def watch(listener: Listener) -> None:
+        listener.downloaded(12 * 2**20, 106 * 2**20)
+        monkeypatch.setattr(cli_train, "PLAIN_EVERY", 0.0)
+        listener.downloaded(13 * 2**20, None)
+
+    listening(monkeypatch, watch)
+    command = Command()
+    assert command.train("horse2zebra") == 0
+    assert command.lines[:2] == ["downloading: 12 of 106 MiB", "downloading: 13 MiB"]

@@ -16,6 +16,7 @@ from types import FrameType
 import pytest
 
 from domainxfer import launch as module
+from domainxfer.errors import UsageError
 from domainxfer.launch import launch
 
 PROGRAM = """
@@ -57,6 +58,7 @@ TELL = "Path(rank).write_text(json.dumps([sys.argv[1:], dict(os.environ)]))"
 
 def test_every_rank_gets_the_arguments_and_its_place(program, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = program(TELL)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
     monkeypatch.setenv("MASTER_PORT", "1")  # a leftover of another run
     arguments = ["train", "my photos", "--set", "data.batch=8", "--nproc", "3"]
     assert launch(3, arguments) == 0
@@ -82,6 +84,17 @@ def test_the_cores_are_shared_unless_the_user_said_otherwise(program, monkeypatc
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     launch(2, [])
     assert {environment["OMP_NUM_THREADS"] for _, environment in told(folder, 2)} == {"5"}
+
+
+@pytest.mark.parametrize(("cores", "too_many"), [(1, 3), (2, 3), (8, 99), (None, 3)])
+def test_more_processes_than_cores_are_refused_before_any_is_started(
+    program, monkeypatch: pytest.MonkeyPatch, cores: int | None, too_many: int
+) -> None:
+    folder = program(TELL)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    with pytest.raises(UsageError, match=rf"--nproc {too_many}: processor cores here: {cores or 1};"):
+        launch(too_many, [])
+    assert not (folder / "0").exists()
 
 
 def test_only_rank_0_speaks(program, capfd: pytest.CaptureFixture[str]) -> None:

@@ -171,13 +171,16 @@ def test_content_from_noise_has_a_recipe_of_its_own(mine: Path) -> None:
     assert card.data.augment == (), "what the card says of its pictures holds"
 
 
-def test_a_card_may_have_a_preset_of_its_own(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, pictures = "stacked-mnist", mazes_data(train=4, validation=2, test=2)
+@pytest.mark.parametrize("name", ["stacked-mnist", "mazes"])
+def test_a_card_may_have_a_preset_of_its_own(name: str, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = mazes_data(train=4, validation=2, test=2)
     monkeypatch.setattr("domainxfer.prepare.open_pictures", lambda *asked: pictures)
     preset = override(Recipe(), load_preset(load_card(name).preset))
     usual, _ = prepare(name, print)
     assert usual.generator.layers == preset.generator.layers
-    assert usual.data.cache_mb == 0, "what the card says of its pictures holds"
+    settings = load_card(name).recipe
+    assert (usual.data.cache_mb == 0) is ("cache_mb" in settings["data"]), "what the card says of its pictures holds"
+    assert usual.training.extractor == settings.get("training", {}).get("extractor", Recipe().training.extractor)
     other, _ = prepare(name, print, preset="generate")
     assert not other.generator.layers
     borrowed, _ = prepare(str(mine), print, preset=name)

@@ -17,6 +17,8 @@ class Listener:
     """New figures: step, split ("validation", at the end "test"), and what was found on it."""
     say: Callable[[str], None] = lambda text: None
     """A line worth reading."""
+    downloaded: Callable[[int, int | None], None] = lambda done, total: None
+    """While a data set is fetched: bytes so far, and bytes in all where that is known."""
     stop: Callable[[], bool] = lambda: False
     """Asked before each step: True saves a checkpoint and ends the run, to be resumed."""
 
