@@ -104,11 +104,23 @@ def require_writable(path: Path) -> None:
         DomainxferError: no permission, a read-only disk, ...
     """
     try:
-        there = next(folder for folder in path.absolute().parents if folder.exists())
-        with tempfile.TemporaryFile(dir=there):
+        with tempfile.TemporaryFile(dir=nearest_folder(path.absolute().parent)):
             pass
     except OSError as error:
         raise explain_os_error(error, "write", path) from error
+
+
+def nearest_folder(folder: Path) -> Path:
+    """The folder itself, or the first above it that exists.
+
+    Raises:
+        FileNotFoundError: none does: a drive that is not there.
+    """
+    folder = folder.absolute()
+    for place in (folder, *folder.parents):
+        if place.exists():
+            return place
+    raise FileNotFoundError(f"there is no {folder.anchor}")
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:

@@ -41,25 +41,34 @@ def launch(processes: int, arguments: list[str]) -> int:
     }
     shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     command = [sys.executable, "-m", "domainxfer", *arguments]
-    children, open_files = [], ExitStack()
-    errors = [open_files.enter_context(tempfile.TemporaryFile()) for _ in range(processes)]  # noqa: SIM115
-    for rank in range(processes):
-        environment = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        out, error = (subprocess.DEVNULL, errors[rank]) if rank else (None, None)
-        # A session of its own: a Ctrl-C then comes once, from here, and not a second time from the terminal.
-        children.append(subprocess.Popen(command, env=environment, stdout=out, stderr=error, start_new_session=True))
+    children: list[subprocess.Popen[bytes]] = []
+    open_files = ExitStack()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
+        if sys.platform == "win32":  # its console has sent Ctrl-C to all of them, and nothing else can be passed on
+            return
         for child in children:
             child.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in stop_signals()}
     try:
+        errors = [open_files.enter_context(tempfile.TemporaryFile()) for _ in range(processes)]  # noqa: SIM115
+        for rank in range(processes):
+            environment = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            out, error = (subprocess.DEVNULL, errors[rank]) if rank else (None, None)
+            # A session of its own: a Ctrl-C then comes once, from here, and not a second time from the terminal.
+            children.append(
+                subprocess.Popen(command, env=environment, stdout=out, stderr=error, start_new_session=True)
+            )
         first = _first_failure(children)
         if first:  # not 0, which has spoken for itself
             errors[first].seek(0)
             sys.stderr.write(errors[first].read().decode(errors="replace"))
         return 0 if first is None else _exit_code(children[first])
+    except BaseException:
+        for child in children:  # without all of them none gets anywhere
+            child.kill()
+        raise
     finally:
         open_files.close()
         for number, handler in before.items():

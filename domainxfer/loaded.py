@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack, overload
 
@@ -10,7 +11,7 @@ from PIL import Image
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.files import at_home
 from domainxfer.generate import PictureMaker
-from domainxfer.models.model import NetworkModel
+from domainxfer.models.model import NetworkModel, model_folder, read_config
 from domainxfer.training.run_folder import all_runs, followed, named_model
 from domainxfer.translate import TranslationOptions, translate_image, translate_images
 from domainxfer.weights import shipped_models
@@ -98,19 +99,17 @@ def find_model(model: str | None, to: str | None, runs: Path = DEFAULT_RUNS) -> 
     known: set[str] = set()
     stopped: list[str] = []
     for path in [*(run.path for run in reversed(all_runs(runs))), *shipped_models().values()]:
-        try:
-            found = _loaded(path)
-        except DomainxferError:
-            continue  # a run that has no model yet
-        if found.config.generator.content != "picture":
-            continue
-        wanted = to in (None, "all") or to in found.domains
-        if not found.config.finished:
-            stopped += [path.name] if wanted else []
-        elif wanted:
-            return path, found
-        else:
-            known.update(found.domains)
+        with suppress(DomainxferError):  # a run that has no model yet, or whose model is damaged
+            config = read_config(model_folder(path))
+            if config.generator.content != "picture":
+                continue
+            wanted = to in (None, "all") or to in config.domains
+            if not config.finished:
+                stopped += [path.name] if wanted else []
+            elif wanted:
+                return path, _loaded(path)
+            else:
+                known.update(config.domains)
     mend = (
         f"{stopped[0]} does, but its training has not ended: --model {stopped[0]}"
         if stopped

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData, with_few_labels
-from domainxfer.datasets.download import OnProgress
 from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import PictureError, UsageError, did_you_mean
 from domainxfer.files import at_home, lasting
 from domainxfer.models.model import NetworkModel
 from domainxfer.presets import list_presets, load_preset
 from domainxfer.recipe import Recipe, SourceSettings, merged, override, read_recipe
+
+if TYPE_CHECKING:
+    from domainxfer.datasets.download import OnProgress  # with it come pooch and requests, which take a while
 
 
 class RunOptions(TypedDict, total=False):
@@ -71,7 +73,7 @@ def prepare(
     say: Callable[[str], None],
     tune: NetworkModel | None = None,
     *,
-    on_progress: OnProgress | None = None,
+    on_progress: "OnProgress | None" = None,
     **options: Unpack[RunOptions],
 ) -> tuple[Recipe, DomainData]:
     """The resolved recipe of a run and its pictures.
@@ -212,7 +214,7 @@ def _refuse_settled(changes: dict[str, Any]) -> None:
 
 
 def open_pictures(
-    recipe: Recipe, offline: bool, say: Callable[[str], None], on_progress: OnProgress | None = None
+    recipe: Recipe, offline: bool, say: Callable[[str], None], on_progress: "OnProgress | None" = None
 ) -> DomainData:
     """The pictures that a recipe was made for; ``on_progress`` as for `prepare`.
 

@@ -42,7 +42,8 @@ def write_report(folder: RunFolder) -> Path:
     card = load_card(recipe.card) if recipe.card in list_cards() else None
     data = environment.pop("data", {})
     domains = [str(name) for name in data.get("domains", ())] or _in_order(row["target"] for row in figures)
-    step = int(model.get("steps") or (rows[-1]["step"] if rows else 0))
+    # A figure is there before the checkpoint of its step, with which the model comes.
+    step = max([int(model.get("steps") or 0), *(int(log[-1]["step"]) for log in (rows, figures) if log)])
     sections = {
         "Warnings": _warnings(recipe, step, folder, figures),
         "Held-out figures": _figure_tables(figures),

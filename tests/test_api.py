@@ -483,6 +483,19 @@ def test_the_latest_finished_run_that_knows_the_domain_is_found(trained, mine):
         find_model(None, "unicorn", mine.parent / "runs")
 
 
+def test_only_the_model_that_is_meant_is_read(trained, mine, tmp_path, monkeypatch):
+    runs = tmp_path / "runs"
+    for number in (1, 2):
+        run = shutil.copytree(trained.run, runs / f"many-{number}")
+        os.utime(run / "recipe.yaml", (number, number))
+    config = runs / "many-2" / "model" / "config.json"
+    config.write_text(config.read_text().replace('"light"', '"other"'))  # the newer run knows another domain
+    loaded: list[Path] = []
+    monkeypatch.setattr("domainxfer.loaded._loaded", lambda path: loaded.append(path))
+    assert find_model(None, "light", runs)[0] == runs / "many-1"
+    assert loaded == [runs / "many-1"]
+
+
 def test_a_run_that_was_stopped_is_named_where_no_other_will_do(trained, tmp_path):
     run = shutil.copytree(trained.run, tmp_path / "runs" / "stopped-1")
     config = run / "model" / "config.json"

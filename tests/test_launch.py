@@ -6,6 +6,7 @@ A small program stands in for domainxfer, found before it on the path: what is t
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -95,6 +96,24 @@ def test_more_processes_than_cores_are_refused_before_any_is_started(
     with pytest.raises(UsageError, match=rf"--nproc {too_many}: processor cores here: {cores or 1};"):
         launch(too_many, [])
     assert not (folder / "0").exists()
+
+
+def test_where_not_all_can_be_started_none_is_left(program, monkeypatch: pytest.MonkeyPatch) -> None:
+    program("time.sleep(60)")
+    started, start = [], subprocess.Popen
+
+    def popen(*command, **options):  # type: ignore[no-untyped-def]
+        if started:
+            raise BlockingIOError(11, "no more processes")
+        started.append(start(*command, **options))
+        return started[0]
+
+    monkeypatch.setattr(module.subprocess, "Popen", popen)
+    handlers = {number: signal.getsignal(number) for number in module.stop_signals()}
+    with pytest.raises(BlockingIOError):
+        launch(2, [])
+    assert started[0].wait(timeout=20) != 0
+    assert {number: signal.getsignal(number) for number in module.stop_signals()} == handlers
 
 
 def test_only_rank_0_speaks(program, capfd: pytest.CaptureFixture[str]) -> None:

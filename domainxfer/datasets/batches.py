@@ -4,6 +4,7 @@ All of it follows from (seed, step, position in the global batch), so a resumed 
 any number of processes see the same data.
 """
 
+import signal
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -218,8 +219,18 @@ class BatchSource(Dataset[Batch]):
         self.augmentation = {side: Augmentation(side, settings.augment, seed) for side in sides}
         self.channels, self.reuse = channels, reuse
         self._first: Batch | None = None
+        self._bad_in_workers: dict[str, None] = {}
         share = settings.batch // processes
         self.positions = list(range(rank * share, (rank + 1) * share if rank < processes - 1 else settings.batch))
+
+    @property
+    def bad(self) -> list[str]:
+        """Pictures that could not be read so far, with the reason."""
+        return list(dict.fromkeys([line for p in self.pictures for line in p.bad]) | self._bad_in_workers)
+
+    def note_bad(self, lines: list[str]) -> None:
+        """Remember what a loader process, which has a copy of this, could not read."""
+        self._bad_in_workers |= dict.fromkeys(lines)
 
     def __getitem__(self, step: int) -> Batch:
         plan, first = self.planner.plan(step), step - step % self.reuse
@@ -232,7 +243,7 @@ class BatchSource(Dataset[Batch]):
         row_of = {position: row for row, position in enumerate(needed)}
         pictures = np.stack([self._picture(plan, step, p, side) for p in needed])
         real, source = ([row_of[p] for p in places] for places in (self.positions, sources))
-        return Batch(
+        batch = Batch(
             step,
             self.positions,
             to_tensor(pictures[real], self.channels),
@@ -243,12 +254,13 @@ class BatchSource(Dataset[Batch]):
             self._known_labels(plan) if self.label_of else None,
             torch.from_numpy(plan.picks[self.positions]),
         )
+        if self.reuse > 1:
+            self._first = batch
+        return batch
 
     def _first_of_its_kind(self, step: int) -> Batch:
         """The batch whose sources several batches of reals meet, loaded once for all of them."""
-        if self._first is None or self._first.step != step:
-            self._first = self[step]
-        return self._first
+        return self[step] if self._first is None or self._first.step != step else self._first
 
     def _known_labels(self, plan: Plan) -> Tensor:
         labels = np.full(len(plan.picks), -1)
@@ -342,13 +354,40 @@ class LoadedPictures:
         return None
 
 
+class _Telling(Dataset[tuple[Batch, list[str]]]):
+    """A batch, and what could not be read up to it."""
+
+    def __init__(self, source: BatchSource) -> None:
+        self.source = source
+
+    def __getitem__(self, step: int) -> tuple[Batch, list[str]]:
+        batch = self.source[step]
+        return batch, self.source.bad
+
+
+def _leave_signals_to_the_main_process(worker: int) -> None:
+    """A terminal sends Ctrl-C to all; the main process saves first, and needs batches until it has."""
+    for name in ("SIGINT", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 def batches(source: BatchSource, steps: range, workers: int) -> Iterator[Batch]:
     """The batches of ``steps``, prepared ahead: by loader processes, or by one thread where ``workers`` is 0."""
     if workers:
         loader: Any = DataLoader(
-            source, batch_size=None, sampler=list(steps), num_workers=workers, prefetch_factor=4, collate_fn=None
+            _Telling(source),
+            batch_size=None,
+            sampler=list(steps),
+            num_workers=workers,
+            prefetch_factor=4,
+            worker_init_fn=_leave_signals_to_the_main_process,
+            # It would draw a seed for the workers, which draw nothing, from the numbers that terms may draw from.
+            generator=torch.Generator(),
         )
-        yield from loader
+        for batch, bad in loader:
+            source.note_bad(bad)
+            yield batch
         return
     with ThreadPoolExecutor(1) as pool:  # the step computes outside Python's lock, so a thread of NumPy suffices
         ahead = [pool.submit(source.__getitem__, step) for step in steps[:2]]

@@ -18,7 +18,7 @@ import requests
 import urllib3
 
 from domainxfer.errors import DomainxferError
-from domainxfer.files import explain_os_error
+from domainxfer.files import explain_os_error, nearest_folder
 
 OnProgress = Callable[[int, int | None], None]
 
@@ -172,12 +172,12 @@ def check_room(folder: Path, needed: int) -> None:
     """Refuse a download that the disk cannot hold, before it starts.
 
     Raises:
-        DomainxferError: less than ``needed`` bytes are free.
+        DomainxferError: less than ``needed`` bytes are free, or there is no such drive.
     """
-    here = folder
-    while not here.exists():
-        here = here.parent
-    free = shutil.disk_usage(here).free
+    try:
+        free = shutil.disk_usage(nearest_folder(folder)).free
+    except OSError as error:
+        raise explain_os_error(error, "download into", folder) from error
     if free < needed:
         raise DomainxferError(
             f"{folder} has {free / 2**20:,.0f} MiB free, but {needed / 2**20:,.0f} MiB are needed; "

@@ -10,7 +10,7 @@ from domainxfer.datasets.domain_data import SPLITS, DomainData, Pictures, withou
 from domainxfer.datasets.folders import folder_domains, is_filled, load_folder, load_mixed_folder
 from domainxfer.datasets.listed import load_listed, table_of
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
-from domainxfer.files import at_home
+from domainxfer.files import at_home, nearest_folder
 
 OnEvent = Callable[[str], None]
 OnProgress = Callable[[int, int | None], None]
@@ -168,8 +168,10 @@ def _folder_of(card: Card, wish: _Wish) -> Path:
 
 
 def _may_write(folder: Path) -> bool:
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    return os.access(there, os.W_OK)
+    try:
+        return os.access(nearest_folder(folder), os.W_OK)
+    except FileNotFoundError:
+        return False
 
 
 def _open_card(card: Card, wish: _Wish) -> DomainData:

@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from domainxfer.datasets.domain_data import Pictures
+from domainxfer.errors import PictureError
 
 THINNEST = 64
 """The longest side of a picture, in shorter sides, that is looked at."""
@@ -51,14 +52,38 @@ def centre_crop(array: np.ndarray, size: int) -> np.ndarray:
     return array[top : top + size, left : left + size]
 
 
-def held_out_tensor(pictures: Pictures, size: int, indices: range | list[int], channels: int = 3) -> Tensor:
+def held_out_tensor(
+    pictures: Pictures, size: int, indices: range | list[int], channels: int = 3, *, fill: bool = False
+) -> Tensor:
     """Held-out pictures as the samples and figures use them: whole shorter side, centre crop, no augmentation.
+
+    Args:
+        pictures: of a domain.
+        size: px.
+        indices: which.
+        channels: 3, or 1 for grey.
+        fill: put the first that can be read in the place of those that cannot.
 
     Returns:
         (len(indices), channels, size, size) in [-1, 1].
+
+    Raises:
+        PictureError: one cannot be read; with ``fill``, none can.
     """
-    arrays = [centre_crop(shrink(pictures[i], size), size) for i in indices]
-    return to_tensor(np.stack(arrays), channels)
+    arrays: list[np.ndarray | None] = []
+    problem: PictureError | None = None
+    for i in indices:
+        try:
+            arrays.append(centre_crop(shrink(pictures[i], size), size))
+        except PictureError as error:
+            if not fill:
+                raise
+            arrays.append(None)
+            problem = problem or error
+    readable = [array for array in arrays if array is not None]
+    if problem is not None and not readable:
+        raise problem
+    return to_tensor(np.stack([readable[0] if array is None else array for array in arrays]), channels)
 
 
 def to_tensor(arrays: np.ndarray, channels: int = 3) -> Tensor:

@@ -179,10 +179,8 @@ class NetworkModel:
         Raises:
             DomainxferError: no model there, written by a newer version, or a file is damaged.
         """
-        folder = Path(path)
-        if not (folder / "config.json").exists() and (folder / "model" / "config.json").exists():
-            folder = folder / "model"
-        config = _read_config(folder)
+        folder = model_folder(Path(path))
+        config = read_config(folder)
         generator = new_generator(config.generator)
         load_network(generator, folder / "model.safetensors")
         judge = None
@@ -220,7 +218,18 @@ def load_network(network: nn.Module, path: Path) -> None:
         raise DomainxferError(f"{path} does not fit its config.json: they belong to different models") from error
 
 
-def _read_config(folder: Path) -> ModelConfig:
+def model_folder(path: Path) -> Path:
+    """The folder itself, or the ``model/`` of a run folder."""
+    inner = path / "model"
+    return inner if not (path / "config.json").exists() and (inner / "config.json").exists() else path
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """What a model folder says of its model, without the weights.
+
+    Raises:
+        DomainxferError: no model there, written by a newer version, or damaged.
+    """
     path = folder / "config.json"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))

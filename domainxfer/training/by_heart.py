@@ -40,7 +40,8 @@ def known_by_heart(model: NetworkModel, held_out: HeldOut) -> dict[str, float]:
         sources = [x for other, x in enumerate(held_out.pictures) if other != label]
         each = -(-JUDGED // len(sources))  # of each other domain, so that they are `JUDGED` in all
         generated = torch.cat([translated(model, x[_some(x, held_out.seed, each)], label) for x in sources])
-        seen = held_out_tensor(data.train[label], held_out.size, _some(data.train[label], held_out.seed).tolist())
+        some = _some(data.train[label], held_out.seed).tolist()
+        seen = held_out_tensor(data.train[label], held_out.size, some, fill=True)
         unseen = held_out.pictures[label]
         unseen = unseen[_some(unseen, held_out.seed)]
         training, strange, fake = (_mean_score(model, x, label) for x in (seen, unseen, generated))

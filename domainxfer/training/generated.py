@@ -88,7 +88,7 @@ class HeldOutGenerated:
         for pictures, count in zip(domains, counts, strict=True):
             chosen = sorted(permutation(len(pictures), self.seed, "held out")[:count].tolist())
             for start in range(0, count, CHUNK):
-                x = held_out_tensor(pictures, self.size, chosen[start : start + CHUNK], self.channels)
+                x = held_out_tensor(pictures, self.size, chosen[start : start + CHUNK], self.channels, fill=True)
                 parts.append(self._features(x))
         return torch.cat(parts) if parts else torch.empty(0, 0)
 

@@ -140,9 +140,14 @@ class HeldOut:
 def picture_features(
     extractor: Extractor, pictures: Pictures, size: int, indices: list[int], chunk: int = 64
 ) -> Tensor:
-    """Features (len(indices), F) of pictures brought to ``size`` px, a chunk of them in memory at a time."""
+    """Features (len(indices), F) of pictures brought to ``size`` px, a chunk of them in memory at a time.
+
+    One that cannot be read has the place of another of its chunk: where pictures are learned from, it is named.
+    """
     parts = (indices[start : start + chunk] for start in range(0, len(indices), chunk))
-    return torch.cat([features_in_batches(extractor, held_out_tensor(pictures, size, part)) for part in parts])
+    return torch.cat(
+        [features_in_batches(extractor, held_out_tensor(pictures, size, part, fill=True)) for part in parts]
+    )
 
 
 def translated(model: Translates, x: Tensor, label: int, batch: int = 32, *, code: Tensor | None = None) -> Tensor:

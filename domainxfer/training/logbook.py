@@ -13,13 +13,13 @@ class LogBook:
 
     Args:
         path: the file; made with its header when missing.
-        columns: after ``step``.
+        columns: after ``step``; those that earlier rows have beyond them come behind.
         step: rows after this step are dropped: they belong to steps that will be done again.
     """
 
     def __init__(self, path: Path, columns: list[str], step: int) -> None:
-        self.path, self.columns = path, ["step", *columns]
         kept = [row for row in read_log(path) if int(row["step"]) <= step]
+        self.path, self.columns = path, list(dict.fromkeys(["step", *columns, *(kept[0] if kept else ())]))
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

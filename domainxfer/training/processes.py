@@ -6,6 +6,7 @@ make hard to follow. Gradients are averaged by hand after each backward instead.
 
 import os
 from collections.abc import Iterable
+from datetime import timedelta
 
 import torch
 from accelerate import PartialState
@@ -30,7 +31,8 @@ class Processes:
             _refuse_more_processes_than_gpus()
         if not torch.distributed.is_initialized():
             PartialState._reset_state()  # it remembers the device of the first run in this program
-        self.state = PartialState(cpu=cpu)
+        # The others wait while the main process measures, which may take longer than the default of 10 or 30 minutes.
+        self.state = PartialState(cpu=cpu, timeout=timedelta(days=1))
         self.count: int = self.state.num_processes
         self.rank: int = self.state.process_index
         self.is_main: bool = self.state.is_main_process

@@ -4,6 +4,8 @@ import copy
 import math
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
@@ -103,13 +105,13 @@ class Run:
         self.sums: dict[str, list[Tensor]] = defaultdict(list)  # parts of the loss since the last row of the log
         self.labels_read: Tensor | None = None
         self._measured_at = -1
+        self.between_steps = True
+        """Whether the networks are as a whole step has left them."""
 
     @property
     def skipped(self) -> list[str]:
         """Training pictures that could not be read, with the reason."""
-        return [reason for _, reason in self.data.skipped] + [
-            line for pictures in self.source.pictures for line in pictures.bad
-        ]
+        return [reason for _, reason in self.data.skipped] + self.source.bad
 
     def resume(self) -> None:
         """Go on from the newest checkpoint that can be read.
@@ -192,21 +194,37 @@ class Run:
         self._deadline = math.inf if max_seconds is None else began + max_seconds
         if self.processes.is_main and self.folder is not None:
             self.books = self._open_books(self.folder)
-        stepping, per_step = self._batches(range(self.step, t.steps)), self.recipe.objective.batches_a_step
-        stopped, first = False, self.step
-        for step in range(self.step, t.steps):
+        first, stepping = self.step, self._batches(range(self.step, t.steps))
+        try:
+            stopped = self._steps(stepping, range(self.step, t.steps))
+        except NotANumber:
+            raise
+        except (DomainxferError, OSError, SystemExit):  # a log that cannot be written, or nobody listens any more
+            if self.between_steps and self.step > first and self.processes.count == 1:
+                with suppress(DomainxferError, OSError):
+                    self._checkpoint(finished=False)
+            raise
+        stepping.close()
+        return self._end(finished=not stopped)
+
+    def _steps(self, stepping: Iterator[Batch], steps: range) -> bool:
+        """Do them; whether the listener said stop."""
+        t, per_step = self.recipe.training, self.recipe.objective.batches_a_step
+        for step in steps:
             stopped = self.processes.any(self.listener.stop())
             timed_out = self.processes.any(time.monotonic() > self._deadline)
-            if stopped or (timed_out and step > first):  # a finished model has learned from one batch at least
-                break
+            if stopped or (timed_out and step > steps.start):  # a finished model has learned from one batch at least
+                return stopped
             anew = self.recipe.objective.labels_from_neighbours
             if anew is not None and step == anew.at:
                 self._read_labels_anew()
             seen = [self._with_labels_read(next(stepping)) for _ in range(per_step)]
+            self.between_steps = False
             for name, value in self.stepper(seen, step).items():
                 self.sums[name].append(value)
             self.step = step + 1
             self.average.update(self.stepper.generator, step)
+            self.between_steps = True
             self._pace.tick()
             if self.step % t.log_every == 0 or self.step == t.steps:
                 if self.recipe.generator.code_size:
@@ -219,8 +237,7 @@ class Run:
             if self.step % t.checkpoint_every == 0:
                 self._share_sums()
                 self._checkpoint(finished=False)
-        stepping.close()
-        return self._end(finished=not stopped)
+        return False
 
     def model(self, *, finished: bool = True) -> NetworkModel:
         """The moving average of the generator, with the critic where there is one, as a model."""

@@ -83,15 +83,19 @@ class RunFolder:
         Raises:
             DomainxferError: another one does.
         """
+        lock = FileLock(self.path / "lock", timeout=0)
         try:
-            with FileLock(self.path / "lock", timeout=0):
-                yield
+            lock.acquire()
         except Timeout as error:
             raise DomainxferError(
                 f"{self.path} is being trained by another process; wait until it ends, or stop it (Ctrl-C saves)"
             ) from error
         except OSError as error:
             raise explain_os_error(error, "go on with", self.path) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def refuse_name(name: str) -> None:

@@ -1,6 +1,10 @@
 """Batches: balanced, deranged, complete, and the same for any number of workers and processes."""
 
+import multiprocessing
+import os
 import pickle
+import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -206,7 +210,7 @@ def test_sources_that_meet_several_batches_are_loaded_once(
     monkeypatch.setattr(source, "_picture", lambda plan, step, *args: loaded.append(step) or load(plan, step, *args))
     for step in range(4, 8):
         source[step]
-    assert Counter(loaded) == {4: 12, 5: 6, 6: 6, 7: 6}, "once for its own step, once for the three others"
+    assert Counter(loaded) == {4: 6, 5: 6, 6: 6, 7: 6}, "the sources once, for all four"
 
 
 @pytest.mark.parametrize(
@@ -302,6 +306,39 @@ def test_any_number_of_workers_gives_the_same_batches(tiny_data: MakeData) -> No
         found = list(batches(source, range(3, 9), workers))
         assert len(found) == 6
         assert all(same(a, b) for a, b in zip(alone, found, strict=True)), f"{workers} workers"
+
+
+def test_workers_take_nothing_of_the_numbers_that_terms_draw_from(tiny_data: MakeData) -> None:
+    source = BatchSource(tiny_data(), settings(), seed=7)
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    list(batches(source, range(2), workers=1))
+    assert torch.equal(torch.rand(4), expected)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_cannot_be_read_is_named_whoever_reads_it(tmp_path: Path, workers: int) -> None:
+    pictures = files(tmp_path, 70, broken=(3, 66))
+    data = DomainData("files", (), train=(pictures,), validation=(pictures,), test=(pictures,))
+    source = BatchSource(data, settings(batch=10, cache_mb=0), seed=0)
+    assert ["003.png" in line for line in source.bad] == [True]
+    list(batches(source, range(7), workers))
+    assert ["066.png" in line for line in source.bad] == [False, True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to processes")
+def test_ctrl_c_which_a_terminal_sends_to_all_leaves_the_workers_at_work(tiny_data: MakeData) -> None:
+    source, seen = BatchSource(tiny_data(), settings(), seed=0), list[int]()
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        for batch in batches(source, range(40), workers=1):
+            seen.append(batch.step)
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == list(range(40))
 
 
 def test_workers_that_are_started_by_spawning_get_the_same_source(tiny_data: MakeData) -> None:

@@ -1,13 +1,16 @@
 """Held-out figures: floor and ceiling, and where a perfect translator and one that does nothing stand."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from domainxfer.datasets.domain_data import DomainData, PictureArray
+from domainxfer.errors import PictureError
 from domainxfer.metrics.kernel_distance import kernel_distance
 from domainxfer.training.held_out import LEAST, MOST, Direction, HeldOut, rank, translated
 
@@ -73,6 +76,24 @@ def test_floor_and_ceiling() -> None:
     assert [(d.source, d.target) for d in right] == [("grey", "red"), ("red", "grey")]
     assert all(abs(d.share) < 0.02 for d in right)
     assert all(d.share > 1 for d in held_out.distances(Shift(-0.8)))  # type: ignore[arg-type]
+
+
+def test_a_training_picture_that_cannot_be_read_does_not_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OneBroken(PictureArray):
+        def __getitem__(self, index: int) -> Image.Image:
+            if index == 2:
+                raise PictureError("2.png: broken")
+            return super().__getitem__(index)
+
+    whole = data()
+    pictures = whole.train[0]
+    assert isinstance(pictures, PictureArray)
+    broken = replace(whole, train=(OneBroken(pictures.array), whole.train[1]))
+    a, b = (HeldOut(d, SIDE, MeanColours()) for d in (whole, broken))
+    assert len(a.train[0]) == len(b.train[0])
+    assert torch.equal(b.train[0][2], b.train[0][0])
+    with pytest.raises(PictureError):  # of held-out ones each counts
+        HeldOut(replace(broken, validation=broken.train), SIDE, MeanColours())
 
 
 def test_the_floor_is_that_of_real_training_pictures() -> None:

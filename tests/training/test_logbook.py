@@ -60,7 +60,9 @@ def test_a_line_cut_short_by_a_crash_is_left_out(path: Path) -> None:
 def test_other_columns_after_a_resume(path: Path) -> None:
     LogBook(path, ["old", "kept"], 0).add(1, old=1, kept=2)
     LogBook(path, ["kept", "new"], 1).add(2, kept=3, new=4)
-    assert read_log(path) == [{"step": "1", "kept": "2", "new": ""}, {"step": "2", "kept": "3", "new": "4"}]
+    first, second = read_log(path)
+    assert first == {"step": "1", "kept": "2", "new": "", "old": "1"}, "nothing is lost"
+    assert second == {"step": "2", "kept": "3", "new": "4", "old": ""}
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "nonsense\nmore\n", "a,b\n1,2\n", "step,loss\n1\nx,2\n,,\n"])

@@ -373,6 +373,47 @@ def test_weights_that_are_no_numbers_are_never_saved(
     assert after == before
 
 
+@pytest.mark.parametrize("problem", [DomainxferError("cannot write metrics.csv"), OSError("gone"), SystemExit(1)])
+def test_a_log_that_cannot_be_written_loses_no_step(
+    new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder, problem: BaseException
+) -> None:
+    def row(step: int, values: dict[str, float]) -> None:
+        if step == 4:
+            raise problem
+
+    settings = {"checkpoint_every": 100}
+    with pytest.raises(type(problem)):
+        new_run(tiny_data(), settings, listener=Listener(row=row)).train()
+    assert saved_steps(folder) == [4]
+    more = new_run(tiny_data(), settings)
+    more.resume()
+    assert more.train() == Outcome(5, True)
+    whole = new_run(tiny_data(), settings)
+    whole.train()
+    for name, weight in whole.stepper.generator.state_dict().items():
+        assert torch.equal(weight, more.stepper.generator.state_dict()[name]), name
+
+
+def test_half_a_step_is_not_saved(
+    new_run: Callable[..., Run],
+    tiny_data: Callable[..., DomainData],
+    folder: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = new_run(tiny_data(), {"checkpoint_every": 2})
+    phase = run.stepper._generator_phase
+
+    def fails(p: Any, step: int, parts: Any) -> None:
+        if step == 3:
+            raise DomainxferError("a term of one's own")  # the critic has moved already
+        phase(p, step, parts)
+
+    monkeypatch.setattr(run.stepper, "_generator_phase", fails)
+    with pytest.raises(DomainxferError, match="one's own"):
+        run.train()
+    assert saved_steps(folder) == [2]
+
+
 def test_nothing_to_go_on_from(
     new_run: Callable[..., Run], tiny_data: Callable[..., DomainData], folder: RunFolder
 ) -> None:

@@ -32,6 +32,16 @@ def test_two_processes_cannot_train_one_run(tmp_path: Path) -> None:
         pass  # the first has ended
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError("peer is gone"), FileNotFoundError(2, "none", "tracker.db")])
+def test_what_goes_wrong_in_a_training_is_not_put_down_to_its_folder(tmp_path: Path, error: OSError) -> None:
+    folder = begun(tmp_path / "runs", "demo")
+    with pytest.raises(type(error)) as caught, folder.alone():
+        raise error
+    assert caught.value is error
+    with folder.alone():
+        pass  # and it is free again
+
+
 def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folders = [new_run(tmp_path / "runs", "demo").path.name for _ in range(3)]
     assert folders == ["demo-1", "demo-2", "demo-3"]
