@@ -17,6 +17,10 @@ __version__ = "0.1.0"
 __all__ = ["DomainxferError", "Model", "__version__", "discover", "evaluate", "load", "resume", "train"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> object:
     """Import torch only when it is needed: the command line answers --help without it."""
     if name in ("Model", "load"):  # these need nothing that only training does

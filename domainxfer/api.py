@@ -5,6 +5,7 @@ zebra = domainxfer.load("runs/horse2zebra-1").translate(image, to="zebra")
 digits = domainxfer.load("runs/mnist-1").generate(16, seed=3)
 """
 
+import math
 import re
 import shlex
 from contextlib import nullcontext, suppress
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from domainxfer.datasets.domain_data import DomainData
 from domainxfer.discovered import Discovered, write_discovered
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation.evaluate import evaluate as evaluate
@@ -23,6 +25,7 @@ from domainxfer.recipe import Recipe, merged, override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
 from domainxfer.training.health import NotANumber
+from domainxfer.training.held_out import LEAST
 from domainxfer.training.listener import Listener, Outcome
 from domainxfer.training.processes import Processes
 from domainxfer.training.resumable import refuse_another_run
@@ -79,6 +82,7 @@ def train(
     listener, runs = listener or Listener(), at_home(runs)
     if name is not None:
         refuse_name(name)
+    _refuse_time(max_seconds)
     place, old = _model_to_tune(options.get("init_from"), runs)
     recipe, pictures = prepare(str(data), listener.say, old, on_progress=listener.downloaded, **options)
     processes = Processes(cpu=cpu)
@@ -88,7 +92,7 @@ def train(
     check_conditioning(run.stepper.generator)
     if not processes.is_main:
         return _trained(run, max_seconds)
-    for line in (*never_begins(recipe), *_may_have_seen(place, recipe)):
+    for line in (*never_begins(recipe), *_may_have_seen(place, recipe), *_no_figures(recipe, pictures)):
         listener.say(line)
     run.folder = new_run(runs, name or re.sub(r"[\\/]", "_", recipe.card) or "run")
     with run.folder.alone():
@@ -123,6 +127,7 @@ def resume(
             it.
     """
     listener = listener or Listener()
+    _refuse_time(max_seconds)
     folder = _run_meant(at_home(runs), name)
     old = read_recipe(folder.recipe)
     changes = changes or {}
@@ -230,7 +235,7 @@ def dry_run(
     listener = listener or Listener()
     _, old = _model_to_tune(options.get("init_from"), at_home(runs))
     recipe, pictures = prepare(str(data), listener.say, old, on_progress=listener.downloaded, **options)
-    for line in (*never_begins(recipe), what_is_learned(recipe, pictures)):
+    for line in (*never_begins(recipe), *_no_figures(recipe, pictures), what_is_learned(recipe, pictures)):
         listener.say(line)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
 
@@ -252,6 +257,28 @@ def _may_have_seen(place: Path | None, recipe: Recipe) -> list[str]:
                 f"out: it may have learned from those that judge this run. --seed {old.training.seed} keeps them apart"
             ]
     return []
+
+
+def _refuse_time(seconds: float | None) -> None:
+    if seconds is not None and (not isinstance(seconds, int | float) or not seconds > 0):
+        raise UsageError(f"max_seconds (--max-time) is {seconds!r}; a number of seconds above 0 is wanted")
+
+
+def _no_figures(recipe: Recipe, pictures: DomainData) -> list[str]:
+    """A line, if too few pictures are held out to measure how good the model becomes."""
+    counts = pictures.counts()
+    held_out, train = counts["validation"], counts["train"]
+    if recipe.mode == "generate":  # all of them together
+        held_out, train = ({pictures.name: sum(of.values())} for of in (held_out, train))
+    name = min(held_out, key=lambda domain: held_out[domain])
+    if held_out[name] >= LEAST:
+        return []
+    wanted = math.ceil(20 * LEAST / max(1, held_out[name] + train[name])) / 20
+    mend = f", or hold out more: --set data.validation_share={wanted:g}" if wanted <= 0.5 else ""
+    return [
+        f"no figures will say how good this becomes: of {name} {held_out[name]} pictures are held out for them, and "
+        f"{LEAST} are needed; bring more pictures{mend}"
+    ]
 
 
 def _run_meant(runs: Path, name: str | None) -> RunFolder:

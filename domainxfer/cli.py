@@ -138,8 +138,10 @@ def train(
 
 @app.command()
 def discover(
-    data: Annotated[str, typer.Argument(help="A known data set, a folder, or a run of discover, to be named again.")],
-    labels: Annotated[int | None, typer.Option(min=1, help="How many labels to find.")] = None,
+    data: Annotated[
+        str, typer.Argument(help="A known data set, a folder, or a run of discover, whose labels are listed anew.")
+    ],
+    labels: Annotated[int | None, typer.Option(help="How many labels to find, at least 2.")] = None,
     supervise: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the training pictures whose label may be seen: 0.01")
     ] = None,

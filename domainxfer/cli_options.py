@@ -19,7 +19,9 @@ Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="a.b=c", help="Change a setting of the recipe.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Training steps.")]
 Size = Annotated[int | None, typer.Option(min=8, help="Side of the training pictures, px.")]
-MaxTime = Annotated[str | None, typer.Option(help="Stop after so long: 20m, 2h, 90s.")]
+MaxTime = Annotated[
+    str | None, typer.Option(help="Train no longer than 20m, 2h, 90s; the figures of the end come on top.")
+]
 RunName = Annotated[str | None, typer.Option(help="Name of the run; a number is added.")]
 Cpu = Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")]
 Seed = Annotated[int | None, typer.Option(min=0)]

@@ -224,13 +224,12 @@ class _StopSignals:
 
 
 def seconds(text: str) -> float:
-    """Seconds in "90s", "20m", "2h", "1h30m"; a bare number is minutes.
+    """Seconds in "90s", "20m", "2h", "1h30m".
 
     Raises:
-        UsageError: anything else.
+        UsageError: anything else, a bare number too: of what, it does not say.
     """
     number, text = r"(\d+(?:\.\d+)?)", text.strip().lower()
-    text += "m" if re.fullmatch(number, text) else ""
     match = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text)
     if not match or not any(match.groups()):
         raise UsageError(f"--max-time {text}: write it as 20m, 2h, 1h30m or 90s")

@@ -84,8 +84,8 @@ def label_pictures(model: NetworkModel, data: DomainData, split: str, batch: int
     (pictures,) = data.split(split)
     size, channels = model.config.size, model.config.generator.channels
     parts = [
-        model.classify(held_out_tensor(pictures, size, range(start, min(start + batch, len(pictures))), channels)).cpu()
-        for start in range(0, len(pictures), batch)
+        model.label_probabilities(held_out_tensor(pictures, size, some, channels)).cpu()
+        for some in (range(start, min(start + batch, len(pictures))) for start in range(0, len(pictures), batch))
     ]
     confidence, labels = torch.cat(parts).max(dim=1)
     names = [pictures.name(index) for index in range(len(pictures))]

@@ -12,8 +12,9 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.files import at_home
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel, model_folder, read_config
+from domainxfer.pictures import to_rgb
 from domainxfer.training.run_folder import all_runs, followed, named_model
-from domainxfer.translate import TranslationOptions, translate_image, translate_images
+from domainxfer.translate import TranslationOptions, refuse_others, translate_image, translate_images
 from domainxfer.weights import shipped_models
 
 DEFAULT_RUNS = Path("runs")
@@ -68,6 +69,45 @@ class Model(NetworkModel):
             raise UsageError(f"count is {count}; there cannot be fewer than 0 pictures")
         return PictureMaker(self, label=label, code=code, seed=seed).pictures(range(count))
 
+    @overload
+    def classify(self, image: Image.Image) -> dict[str, float]: ...
+    @overload
+    def classify(self, image: Iterable[Image.Image]) -> list[dict[str, float]]: ...
+    def classify(self, image):  # type: ignore[no-untyped-def]
+        """How likely each label of a picture is, by the critic's label head.
+
+        Args:
+            image: a PIL picture of any mode and size, or several of them. As in training its shorter side becomes that
+                of the training pictures, and what is longer is cut to a square.
+
+        Returns:
+            Probabilities that add up to 1, the likeliest first, by the domain's name, or by the number of a label that
+            was found ("0", "1", ...); one such dictionary for each picture that was given.
+
+        Raises:
+            UsageError: the model was trained without labels, or something is no PIL picture.
+            DomainxferError: the model was saved without its critic.
+        """
+        if isinstance(image, Image.Image) or not isinstance(image, Iterable):
+            return self._classified(image)
+        return [self._classified(one) for one in image]
+
+    def _classified(self, image: Image.Image) -> dict[str, float]:
+        from domainxfer.datasets.pixels import (  # OpenCV, which translate need not wait for
+            centre_crop,
+            shrink,
+            to_tensor,
+        )
+
+        refuse_others(image)
+        labels, channels = self.config.generator.labels, self.config.generator.channels
+        if not labels:
+            raise UsageError("this model was trained without labels, so it knows none to choose from")
+        x = to_tensor(centre_crop(shrink(to_rgb(image), self.config.size), self.config.size)[None], channels)
+        names = self.domains or [str(label) for label in range(labels)]
+        chances = dict(zip(names, self.label_probabilities(x)[0].tolist(), strict=True))
+        return dict(sorted(chances.items(), key=lambda item: -item[1]))
+
 
 def load(path: Path | str) -> Model:
     """Load a model: a run folder, its ``model/`` or ``best/``, or any model folder; or one that ships, by its name.
@@ -75,6 +115,8 @@ def load(path: Path | str) -> Model:
     Raises:
         DomainxferError: no model there, damaged, or written by a newer version.
     """
+    if not isinstance(path, str | Path):
+        raise UsageError(f"a model is named by its folder, or one that ships by its name; {path!r} is neither")
     folder = followed(at_home(path))
     return Model.load(folder if folder.exists() else shipped_models().get(str(path), folder))
 

@@ -1,6 +1,7 @@
 """Pictures from files to plain RGB: whatever Pillow reads, turned upright and made 8-bit."""
 
 import os
+import re
 import stat
 import struct
 import threading
@@ -182,7 +183,8 @@ def _open_header(stream: BinaryIO, name: str) -> Image.Image:
             warnings.simplefilter("ignore")  # Pillow's warning about large pictures: ours is the limit that counts
             image = Image.open(stream)
     except Image.DecompressionBombError as error:
-        raise _too_large(name, str(error), limit) from error
+        count = re.search(r"\((\d+) pixels\)", str(error))
+        raise _too_large(name, f"{int(count[1]):,} pixels" if count else "by far", limit) from error
     except BROKEN_DATA as error:
         raise PictureError(f"{name} cannot be read as a picture; convert it to PNG or JPEG, or remove it") from error
     width, height = image.size

@@ -103,6 +103,8 @@ def prepare(
         _refuse_other_content(tune, options.get("mode") or base.mode)
         base = override(base, _settings_for(tune))
     changes = options.get("changes") or {}
+    if not isinstance(changes, dict):
+        raise UsageError(f"changes is {changes!r}; nested settings are wanted, like {{'data': {{'size': 128}}}}")
     _refuse_settled(changes)
     mode = options.get("mode") or base.mode
     # What a file says of labels says nothing of another kind of run.

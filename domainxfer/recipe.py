@@ -277,7 +277,9 @@ def read_recipe(path: Path) -> Recipe:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(str(explain_os_error(error, "read the recipe", path))) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text; a recipe.yaml is wanted, as a run has it") from error
+    except yaml.YAMLError as error:
         raise UsageError(f"cannot read the recipe {path}: {str(error).splitlines()[0]}") from error
     if not isinstance(fields, dict):
         raise UsageError(f"{path} is no recipe: settings as 'name: value' are expected")

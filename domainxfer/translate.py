@@ -146,8 +146,8 @@ class Translator:
         generator = model.config.generator
         if generator.content != "picture":
             raise UsageError("this model makes pictures from noise and cannot translate; use domainxfer generate")
-        if not 0 <= strength <= MOST_STRENGTH:
-            raise UsageError(f"strength is {strength:g}; it must be from 0 (no change) over 1 to {MOST_STRENGTH:g}")
+        if not isinstance(strength, int | float) or not 0 <= strength <= MOST_STRENGTH:
+            raise UsageError(f"strength is {strength!r}; it must be from 0 (no change) over 1 to {MOST_STRENGTH:g}")
         if size is not None and size < SMALLEST_SIDE:
             raise UsageError(f"size is {size}; it must be at least {SMALLEST_SIDE} pixels")
         if tiles and size is not None:
@@ -179,9 +179,9 @@ class Translator:
         results: dict[int, Image.Image] = {}
         waiting: dict[tuple[int, ...], list[tuple[int, PictureParts, np.ndarray]]] = {}
         if mask is not None:
-            _refuse_others(mask)
+            refuse_others(mask)
         for i, image in enumerate(images):
-            _refuse_others(image)
+            refuse_others(image)
             parts = PictureParts.of(image)
             seen = self._as_seen(parts.on_white)
             if self._in_one_piece(*seen.shape[:2]):
@@ -299,7 +299,7 @@ def _enlarged(change: np.ndarray, seen: np.ndarray, picture: np.ndarray) -> Iter
         top += len(strip)
 
 
-def _refuse_others(image: object) -> None:
+def refuse_others(image: object) -> None:
     """Check that a picture is one of Pillow's.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -319,6 +320,66 @@ def test_whoever_watches_hears_of_a_download(mine, trained, monkeypatch):
         with pytest.raises(Enough):
             begin()
     assert heard == [(1, 2)] * 3
+
+
+@pytest.mark.parametrize("seconds", ["1h", 0, -1, float("nan")])
+def test_a_time_that_is_none_is_refused_before_anything_is_made(mine, trained, tmp_path, seconds):
+    with pytest.raises(UsageError, match=r"max_seconds \(--max-time\) is"):
+        domainxfer.train(str(mine), runs=tmp_path, max_seconds=seconds, cpu=True)
+    with pytest.raises(UsageError, match=r"max_seconds \(--max-time\) is"):
+        domainxfer.resume(str(trained.run), max_seconds=seconds, cpu=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_changes_are_nested_settings(mine):
+    with pytest.raises(UsageError, match=r"changes is \[1\]; nested settings are wanted"):
+        prepare(str(mine), print, changes=[1])
+
+
+@pytest.mark.parametrize(("mode", "share"), [("translate", None), ("generate", None), ("translate", 0.3)])
+def test_too_few_held_out_pictures_for_figures_are_named_at_the_beginning(tmp_path, mode, share):
+    for name, count in (("cats", 40), ("dogs", 150)):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / "few" / name / f"{number}.png")
+    heard: list[str] = []
+    changes = {**TINY, "data": {**TINY["data"], **({"validation_share": share} if share else {})}}
+    dry_run(str(tmp_path / "few"), mode=mode, changes=changes, cpu=True, listener=Listener(say=heard.append))
+    lines = [line for line in heard if "no figures" in line]
+    assert len(lines) == (mode == "translate" and share is None)
+    for line in lines:
+        assert re.search(r"of cats \d pictures are held out .* 10 are needed; .*validation_share=0\.3$", line)
+
+
+def test_what_is_no_name_of_a_model_is_refused(trained):
+    for wrong in (None, 3):
+        with pytest.raises(UsageError, match="a model is named by its folder"):
+            domainxfer.load(wrong)
+    with pytest.raises(UsageError, match="name what is to be judged"):
+        domainxfer.evaluate(trained.model)
+
+
+def test_the_names_of_the_package_can_be_listed():
+    assert {"train", "load", "evaluate", "Model"} <= set(dir(domainxfer))
+
+
+def test_pictures_are_classified(trained, tmp_path):
+    model, picture = trained.model, Image.new("RGBA", (40, 30), (200, 30, 60, 128))
+    found = model.classify(picture)
+    assert set(found) == set(model.domains)
+    assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert model.classify([picture, picture]) == [found, found]
+    for wrong in ("cat.png", [np.zeros((8, 8, 3), np.uint8)], 3):
+        with pytest.raises(UsageError, match="a picture is a PIL image"):
+            model.classify(wrong)
+
+
+def test_a_model_without_labels_classifies_nothing(mine, tmp_path):
+    changes = {**TINY, "training": {**TINY["training"], "steps": 1}}
+    done = domainxfer.train(str(mine), mode="generate", runs=tmp_path, changes=changes, cpu=True)
+    with pytest.raises(UsageError, match="trained without labels"):
+        done.model.classify(Image.new("RGB", (16, 16)))
 
 
 def test_a_term_of_weight_0_may_be_named_anywhere(mine):

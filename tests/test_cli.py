@@ -99,7 +99,7 @@ def test_misspelt_settings_are_usage_errors(run, tmp_path, setting, hint):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("text", ["soon", "", "-5m", "5x"])
+@pytest.mark.parametrize("text", ["soon", "", "-5m", "5x", "60"])
 def test_max_time_is_checked(run, text):
     code, _, err = run("train", "demo", f"--max-time={text}")
     assert code == 2
@@ -109,7 +109,7 @@ def test_max_time_is_checked(run, text):
 def test_max_time_is_understood():
     from domainxfer.cli_train import seconds
 
-    assert [seconds(t) for t in ("90s", "20m", "2h", "1h30m", "5", "1.5h")] == [90, 1200, 7200, 5400, 300, 5400]
+    assert [seconds(t) for t in ("90s", "20m", "2h", "1h30m", "5m", "1.5h")] == [90, 1200, 7200, 5400, 300, 5400]
 
 
 def test_resume_without_runs(run):

@@ -120,7 +120,7 @@ def test_a_label_that_lost_its_pictures_has_no_sheet(tmp_path: Path, monkeypatch
     write_discovered(model, data, tmp_path)
     (tmp_path / "discovered" / "label_02.png").touch()
     zeros = torch.nn.functional.one_hot(torch.zeros(30, dtype=torch.int64), 3).float()
-    monkeypatch.setattr(NetworkModel, "classify", lambda self, pictures: zeros[: len(pictures)])
+    monkeypatch.setattr(NetworkModel, "label_probabilities", lambda self, pictures: zeros[: len(pictures)])
     found = write_discovered(model, data, tmp_path)
     assert found.counts["train"][1:] == [0, 0]
     assert sorted(path.name for path in found.folder.glob("label_*.png")) == ["label_00.png"]

@@ -255,7 +255,7 @@ def test_every_setting_is_spelt_out() -> None:
     [
         (None, "cannot read"),
         (b"a: [1", "cannot read"),
-        (b"\xff\xfe\xfd", "cannot read"),
+        (b"\xff\xfe\xfd", "is no text"),
         (b"just words", "no recipe"),
         (b"", "no recipe"),
         (b"data: {sise: 3}", "Did you mean 'size'"),

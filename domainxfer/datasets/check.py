@@ -297,7 +297,12 @@ def _some(looks: Sequence[_Look]) -> str:
 
 
 def _some_pairs(pairs: Sequence[tuple[_Look, _Look]], verb: str) -> str:
-    return ", ".join(f"{_short(mine)} {verb} {_short(other)}" for mine, other in pairs[:3]) + _more(len(pairs) - 3)
+    def said(mine: _Look, other: _Look) -> str:
+        if _short(mine) == _short(other):  # train/cats/1.png and test/cats/1.png
+            return f"{_short(mine)} of {mine.split} {verb} that of {other.split}"
+        return f"{_short(mine)} {verb} {_short(other)}"
+
+    return ", ".join(said(*pair) for pair in pairs[:3]) + _more(len(pairs) - 3)
 
 
 def _more(count: int) -> str:

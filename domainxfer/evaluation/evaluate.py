@@ -80,6 +80,8 @@ def evaluate(
         UsageError: options that contradict each other.
         DomainxferError: anything else the user can mend: too few pictures, no domain in common, missing weights, ...
     """
+    if not isinstance(what, str | Path):
+        raise UsageError(f"name what is to be judged by its folder, or a run by its name; {what!r} is neither")
     if against is not None and data is not None:
         raise UsageError(f"name the data once: {against} or --data {data}")
     data = None if data is None else str(data)

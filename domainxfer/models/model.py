@@ -58,6 +58,8 @@ class NetworkModel:
         Raises:
             UsageError: the model does not know it; the message lists those it knows.
         """
+        if not isinstance(domain, str):
+            raise UsageError(f"a domain is meant by its name, one of {', '.join(self.domains)}; {domain!r} is none")
         if domain not in self.domains:
             hint = did_you_mean(domain, list(self.domains))
             raise UsageError(f"this model knows no domain {domain!r}; it knows {', '.join(self.domains)}.{hint}")
@@ -121,7 +123,7 @@ class NetworkModel:
         return self._judge(image).code.clamp(-1, 1)
 
     @torch.inference_mode()
-    def classify(self, image: Tensor) -> Tensor:
+    def label_probabilities(self, image: Tensor) -> Tensor:
         """Probability of each label for images (B, 3, H, W): (B, K), by the critic's label head.
 
         Raises:

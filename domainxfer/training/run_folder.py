@@ -146,7 +146,7 @@ def find_run(runs: Path, name: str | None = None) -> RunFolder:
             return RunFolder(latest.resolve())
         if known := [run.path.name for run in all_runs(runs)]:
             raise DomainxferError(f"{runs / 'latest'} points to no run; name one of these: {', '.join(known)}")
-        raise DomainxferError(f"there is no run in {runs} to go on with; start one: domainxfer train DATA")
+        raise DomainxferError(f"there is no run in {runs} yet; start one: domainxfer train DATA")
     for folder in (followed(at_home(name)), runs / name):
         if (folder / "recipe.yaml").exists():
             return RunFolder(folder.resolve())

@@ -109,6 +109,17 @@ def test_a_copy_in_another_format_is_an_exact_duplicate(tmp_path: Path) -> None:
     assert report.of("duplicate")[0].pictures == (str(tmp_path / "b.webp"),)
 
 
+def test_a_leak_between_files_of_one_name_says_which_is_which(tmp_path: Path) -> None:
+    for split, first in (("train", 0), ("test", 3)):
+        for domain in ("cats", "dogs"):
+            (tmp_path / split / domain).mkdir(parents=True)
+            for number in range(first, 12):
+                picture = blobs(number + 50 * (domain == "dogs") + 500 * (split == "test" and number != 4))
+                Image.fromarray(picture).save(tmp_path / split / domain / f"{number}.png")
+    (finding,) = check_data(load_folder(tmp_path)).of("leak")
+    assert "cats/4.png of test is that of train" in finding.message
+
+
 @pytest.mark.parametrize("split", ["test", "validation"])
 def test_exact_leaks(split: str) -> None:
     leaking = data([plain(0), plain(100)], **{split: [[blobs(3), blobs(500)], [blobs(501)]]})

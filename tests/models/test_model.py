@@ -67,7 +67,7 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path, norm: str, severa
     old.critic.eval()
     label, code = torch.tensor([1, 2]), torch.tensor([[0.5, -1], [0, 1]])
     assert torch.equal(old.apply(picture(), label, code), new.apply(picture(), label, code))
-    assert torch.equal(old.classify(picture()), new.classify(picture()))
+    assert torch.equal(old.label_probabilities(picture()), new.label_probabilities(picture()))
     assert torch.equal(old.estimate_code(picture()), new.estimate_code(picture()))
 
 
@@ -110,7 +110,7 @@ def test_output_is_in_range_and_of_the_same_size() -> None:
     assert y.shape == (2, 3, 48, 48)
     assert y.abs().max() <= 1
     assert model.multiple == 4
-    chances = model.classify(picture())
+    chances = model.label_probabilities(picture())
     torch.testing.assert_close(chances.sum(1), torch.ones(2))
     assert model.estimate_code(picture()).shape == (2, 2)
     assert model.estimate_code(1000 * picture()).abs().max() <= 1
@@ -149,7 +149,7 @@ def test_without_its_critic(tmp_path: Path) -> None:
     model = NetworkModel.load(tmp_path)
     assert model.critic is None
     assert model.apply(picture(), torch.tensor([0, 1])).shape == (2, 3, 32, 32)
-    for ask in (model.classify, model.estimate_code):
+    for ask in (model.label_probabilities, model.estimate_code):
         with pytest.raises(DomainxferError, match="without its critic"):
             ask(picture())
 
