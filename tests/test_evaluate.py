@@ -659,8 +659,11 @@ def test_the_result_is_kept_once(place: Path, tmp_path: Path) -> None:
     assert lines[-1] == f"written to {file}"
     assert Evaluation.read(file) == found
     refused(lambda: evaluate(tmp_path, keep_in_run=True), str(file), "--overwrite", "--json")
-    again = evaluate(tmp_path, keep_in_run=True, overwrite=True, seed=1)
-    assert Evaluation.read(file) == again != found
+    file.write_text("{}")
+    assert evaluate(tmp_path, keep_in_run=True, overwrite=True) == Evaluation.read(file) == found
+    other = evaluate(tmp_path, keep_in_run=True, seed=1)
+    assert Evaluation.read(run / "evaluation-test-colours-seed-1.json") == other != found
+    (run / "evaluation-test-colours-seed-1.json").unlink()
     evaluate(tmp_path, keep_in_run=True, baseline=run / "model", data=str(place / "mine"), most=10)
     beside = run / "evaluation-test-colours-on-mine-beside-model-most-10.json"
     assert Evaluation.read(beside).baseline is not None

@@ -90,7 +90,7 @@ def evaluate(
         data_root=_path(data_root), names=names, split=split, extractor=extractor, weights=_path(weights),
         size=size, seed=seed, masks=_path(masks), most=most, unpaired=unpaired, offline=offline,
         json_file=_path(json_file), keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
-        apart=_what_sets_it_apart(on=named, beside=baseline, masks=masks, size=size, most=most),
+        apart=_what_sets_it_apart(on=named, beside=baseline, masks=masks, size=size, most=most, seed=seed or None),
     )  # fmt: skip
     runs = at_home(runs)
     subject = find_subject(str(what), runs)
