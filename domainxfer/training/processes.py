@@ -19,6 +19,8 @@ from domainxfer.errors import UsageError
 class Processes:
     """The processes of this run (launched by ``--nproc``, torchrun or accelerate), or just this one.
 
+    A GPU is one of CUDA's. accelerate would take Apple's (MPS) and others' too, on which nothing here was ever tried.
+
     Args:
         cpu: stay on the CPU even where there is a GPU.
 
@@ -32,7 +34,7 @@ class Processes:
         if not torch.distributed.is_initialized():
             PartialState._reset_state()  # it remembers the device of the first run in this program
         # The others wait while the main process measures, which may take longer than the default of 10 or 30 minutes.
-        self.state = PartialState(cpu=cpu, timeout=timedelta(days=1))
+        self.state = PartialState(cpu=cpu or not torch.cuda.is_available(), timeout=timedelta(days=1))
         self.count: int = self.state.num_processes
         self.rank: int = self.state.process_index
         self.is_main: bool = self.state.is_main_process

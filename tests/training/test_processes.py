@@ -147,3 +147,10 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(UsageError, match=r"2 processes need a GPU each, and this machine has 1: --nproc 1, or --cpu"):
         Processes()
+
+
+def test_apples_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was ever tried on it; a Mac's processor does what is tested."""
+    monkeypatch.setattr("accelerate.state.is_mps_available", lambda *_: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Processes().device == torch.device("cpu")
