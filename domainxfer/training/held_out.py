@@ -23,6 +23,8 @@ from domainxfer.metrics.truth import TruthFigure, truth_figure
 from domainxfer.training.share_left import share_left
 
 MOST = 200  # pictures of a domain that a figure during training looks at
+TRANSLATIONS = 2400  # about so many at most in such a figure: that is `MOST` of each of four domains to each other one
+FEW = 20  # of a domain at least, where there are many domains
 LEAST = 10  # below this a kernel distance is mostly noise
 
 
@@ -64,6 +66,11 @@ def rank(directions: Sequence[Direction]) -> float:
     return sum(distances) / len(distances) if left is None else left
 
 
+def most_of(domains: int) -> int:
+    """Pictures of a domain that a figure during training looks at; directions grow with the square of the domains."""
+    return max(FEW, min(MOST, TRANSLATIONS // (domains * (domains - 1))))
+
+
 class HeldOut:
     """The held-out pictures of a split and their features, computed once.
 
@@ -73,7 +80,7 @@ class HeldOut:
         extractor: what judges.
         split: "validation" for every choice, "test" once at the end.
         seed: which pictures, where there are more than `most`.
-        most: pictures of a domain that are looked at, of the split and of train.
+        most: pictures of a domain that are looked at, of the split and of train; None takes `most_of`.
     """
 
     def __init__(
@@ -83,10 +90,10 @@ class HeldOut:
         extractor: Extractor,
         split: str = "validation",
         seed: int = 0,
-        most: int = MOST,
+        most: int | None = None,
     ) -> None:
         self.data, self.size, self.extractor, self.split = data, size, extractor, split
-        self.seed, self.most = seed, most
+        self.seed, self.most = seed, most or most_of(len(data.domains))
         held_out = data.split(split)
         self.chosen = [self._some(len(pictures)) for pictures in held_out]
         self.pictures = [held_out_tensor(p, size, some) for p, some in zip(held_out, self.chosen, strict=True)]

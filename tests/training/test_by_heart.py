@@ -13,6 +13,7 @@ from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
 from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
+from domainxfer.models.precision import autocast, pays_bf16
 from domainxfer.training.by_heart import JUDGED, known_by_heart
 from domainxfer.training.held_out import LEAST, HeldOut
 
@@ -107,7 +108,7 @@ def model() -> NetworkModel:
 def test_the_score_is_the_mean_of_patches_and_then_of_views(model: NetworkModel) -> None:
     x, label = torch.rand(3, 3, 16, 16) * 2 - 1, torch.tensor([1, 0, 1])
     assert isinstance(model.critic, Critic)
-    with torch.no_grad():
+    with torch.no_grad(), autocast(model.device, pays_bf16(model.device)):
         views = model.critic(x, label).patches
     by_hand = [sum(float(view[i].mean()) for view in views) / len(views) for i in range(3)]
     assert model.score(x, label).tolist() == pytest.approx(by_hand, rel=1e-5)

@@ -12,7 +12,7 @@ from torch import Tensor
 from domainxfer.datasets.domain_data import DomainData, PictureArray
 from domainxfer.errors import PictureError
 from domainxfer.metrics.kernel_distance import kernel_distance
-from domainxfer.training.held_out import LEAST, MOST, Direction, HeldOut, rank, translated
+from domainxfer.training.held_out import LEAST, MOST, Direction, HeldOut, most_of, rank, translated
 
 SIDE = 16
 
@@ -129,6 +129,15 @@ def test_of_many_pictures_some_are_taken_always_the_same() -> None:
     assert len(one.pictures[0]) == MOST
     assert torch.equal(one.pictures[0], same.pictures[0])
     assert not torch.equal(one.pictures[0], other.pictures[0])
+
+
+@pytest.mark.parametrize(("domains", "most"), [(2, 200), (3, 200), (4, 200), (5, 120), (8, 42), (20, 20)])
+def test_the_work_of_a_figure_does_not_grow_with_the_square_of_the_domains(domains: int, most: int) -> None:
+    assert most_of(domains) == most
+    numbers = np.random.default_rng(0)
+    part = tuple(PictureArray(numbers.integers(0, 256, (45, SIDE, SIDE, 3), np.uint8)) for _ in range(domains))
+    many = DomainData("many", tuple(map(str, range(domains))), part, part, part)
+    assert HeldOut(many, SIDE, MeanColours()).count == min(most, 45)
 
 
 def test_against_the_truth() -> None:
