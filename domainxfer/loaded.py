@@ -6,8 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Unpack, overload
 
+import numpy as np
 from PIL import Image
 
+from domainxfer.datasets.domain_data import PictureArray
+from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.files import at_home
 from domainxfer.generate import PictureMaker
@@ -93,17 +96,12 @@ class Model(NetworkModel):
         return [self._classified(one) for one in image]
 
     def _classified(self, image: Image.Image) -> dict[str, float]:
-        from domainxfer.datasets.pixels import (  # OpenCV, which translate need not wait for
-            centre_crop,
-            shrink,
-            to_tensor,
-        )
-
         refuse_others(image)
         labels, channels = self.config.generator.labels, self.config.generator.channels
         if not labels:
             raise UsageError("this model was trained without labels, so it knows none to choose from")
-        x = to_tensor(centre_crop(shrink(to_rgb(image), self.config.size), self.config.size)[None], channels)
+        pictures = PictureArray(np.asarray(to_rgb(image))[None])
+        x = held_out_tensor(pictures, self.config.size, [0], channels)
         names = self.domains or [str(label) for label in range(labels)]
         chances = dict(zip(names, self.label_probabilities(x)[0].tolist(), strict=True))
         return dict(sorted(chances.items(), key=lambda item: -item[1]))
