@@ -11,7 +11,7 @@ from PIL import Image
 
 from domainxfer.datasets.domain_data import PictureArray
 from domainxfer.datasets.pixels import held_out_tensor
-from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import at_home
 from domainxfer.generate import PictureMaker
 from domainxfer.models.model import NetworkModel, model_folder, read_config
@@ -45,8 +45,11 @@ class Model(NetworkModel):
             RGB (or RGBA) pictures, one for each that was given.
 
         Raises:
-            UsageError: unknown domain, a setting out of range, or something that is no PIL picture.
+            UsageError: unknown domain or option, a setting out of range, or something that is no PIL picture.
         """
+        for name in options.keys() - TranslationOptions.__annotations__:
+            known = ["mask", *TranslationOptions.__annotations__]
+            raise UsageError(f"there is no option {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}")
         if isinstance(image, Image.Image) or not isinstance(image, Iterable):
             return translate_image(self, image, to, mask=mask, **options)
         return translate_images(self, image, to, mask=mask, **options)

@@ -69,6 +69,11 @@ def test_unknown_domain_lists_the_known(trained):
         trained.model.translate(Image.new("RGB", (32, 32)), to="lite")
 
 
+def test_unknown_option_of_a_translation_lists_the_known(trained):
+    with pytest.raises(UsageError, match=r"no option 'strenght'. Did you mean 'strength'\? Known: mask, strength, "):
+        trained.model.translate(Image.new("RGB", (32, 32)), to="light", strenght=1.0)
+
+
 def test_runs_are_never_overwritten(trained, mine):
     again = domainxfer.train(
         str(mine), changes={**TINY, "training": {**TINY["training"], "steps": 1}}, runs=mine.parent / "runs", cpu=True
