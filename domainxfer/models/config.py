@@ -18,24 +18,29 @@ class Settings(BaseModel):
 class Layer(Settings):
     """One layer of a network that is written down as a list: the map, then its normalisation, then its activation."""
 
-    kind: Literal["linear", "down", "up"] = Field(
-        description="linear: fully connected; down: convolution; up: transposed convolution"
+    kind: Literal["linear", "down", "up", "residual", "places"] = Field(
+        description="linear: fully connected; down: convolution; up: transposed convolution; residual: what came in "
+        "plus two convolutions of it; places: a grid, each place of which hears noise of its own"
     )
     out: int = Field(ge=1, description="channels it makes; numbers, where linear")
     kernel: int = Field(4, ge=1, description="side of the kernel, px")
     stride: int = Field(2, ge=1)
     pad: int = Field(1, ge=0)
     extra: int = Field(0, ge=0, description="output padding of a transposed convolution")
+    side: int = Field(0, ge=0, description="places: side of the grid")
+    maps: int = Field(0, ge=0, description="places: numbers of noise that each place has for itself")
     norm: Literal["none", "batch", "instance"] = "none"
     act: Literal["none", "relu", "leaky", "tanh", "sigmoid"] = Field("none", description="leaky: slope .2 below 0")
 
     def side_after(self, side: int) -> int:
-        """Side of the picture that it makes of one of ``side`` px; 1 where linear.
+        """Side of the picture that it makes of one of ``side`` px; 1 where linear, that of the grid where places.
 
         (n - 1) s - 2p + m + op for a transposed convolution, floor((n + 2p - m) / s) + 1 for a convolution.
         """
         if self.kind == "linear":
             return 1
+        if self.kind == "places":
+            return self.side
         if self.kind == "up":
             return (side - 1) * self.stride - 2 * self.pad + self.kernel + self.extra
         return (side + 2 * self.pad - self.kernel) // self.stride + 1
@@ -44,6 +49,10 @@ class Layer(Settings):
     def _possible(self) -> "Layer":
         if self.kind == "linear" and self.norm == "instance":
             raise ValueError("norm: instance normalisation needs places; a linear layer has none")
+        if (self.kind == "places") != bool(self.side and self.maps):
+            raise ValueError("side and maps: the grid of a layer of kind places, which needs both; no other has them")
+        if self.kind == "residual" and (self.stride != 1 or self.kernel != 2 * self.pad + 1):
+            raise ValueError("residual: what came in is added, so the size must stay: stride 1, kernel 2 pad + 1")
         return self
 
 
@@ -55,8 +64,20 @@ def shape_after(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> tuple
     return shape
 
 
-def _refuse_norm_of_one_place(name: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> None:
+def _refuse_impossible(name: str, layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> None:
     for number, layer in enumerate(layers, 1):
+        if layer.kind == "places" and (number > 1 or shape[1] > 1):
+            raise ValueError(f"{name}: layer {number} lays noise out in places; only the first of a generator can")
+        if layer.kind == "places" and layer.maps * layer.side**2 > shape[0]:
+            raise ValueError(
+                f"{name}: {layer.maps} numbers for each of {layer.side} x {layer.side} places are "
+                f"{layer.maps * layer.side**2}, and there are {shape[0]}; raise noise_size"
+            )
+        if layer.kind == "residual" and (layer.out != shape[0] or number == 1):
+            raise ValueError(
+                f"{name}: layer {number} adds to the {shape[0]} channels that come in, so it makes as many, not "
+                f"{layer.out}, and cannot be the first"
+            )
         shape = shape_after((layer,), shape)
         if layer.norm == "instance" and shape[1] == 1:
             raise ValueError(
@@ -133,7 +154,7 @@ class GeneratorConfig(Settings):
             raise ValueError("layers: they make pictures of noise; a picture as content is translated by blocks")
         if self.heads and self.layers[0].kind != "linear":
             raise ValueError("heads: they are linear and take the place of the first layer, which is not")
-        _refuse_norm_of_one_place("layers", self.layers, (1, 1, 1))
+        _refuse_impossible("layers", self.layers, (self.noise_size + self.labels + self.code_size, 1, 1))
         last, picture = self.layers[-1], (self.channels, self.size, self.size)
         made = shape_after(self.layers, (1, 1, 1))
         if last.kind == "linear" and last.out != prod(picture):
@@ -152,7 +173,7 @@ class GeneratorConfig(Settings):
         shapes = [shape_after(self.encoder[:end], picture) for end in range(1, len(self.encoder) + 1)]
         if min(side for _, side, _ in shapes) < 1:
             raise ValueError(f"encoder: of a picture of {self.size} px nothing is left on the way")
-        _refuse_norm_of_one_place("encoder", self.encoder, picture)
+        _refuse_impossible("encoder", self.encoder, picture)
         if shapes[-1] != (wanted, 1, 1):
             raise ValueError(
                 f"encoder: it makes (C, H, W) {shapes[-1]} of a picture; a mean and a log variance for each of the "
@@ -200,6 +221,9 @@ class CriticConfig(Settings):
     )
     size: int = Field(64, ge=8, description="side of the training pictures, px; layers and `whole` depend on it")
     layers: tuple[Layer, ...] = Field((), description="the whole network, layer by layer, in place of the trunk")
+    patches: int = Field(
+        0, ge=0, description="layers: after so many of them each place is scored too, by a 3 x 3 convolution; 0 is none"
+    )
     unit: bool = Field(
         False, description="layers see pictures in [0, 1], where black is nothing to hear, as some write-ups have them"
     )
@@ -211,6 +235,8 @@ class CriticConfig(Settings):
     def _possible(self) -> "CriticConfig":
         if self.energy and not self.layers:
             raise ValueError("energy: an auto-encoder is given by its layers")
+        if self.patches and (self.energy or self.patches >= len(self.layers)):
+            raise ValueError("patches: it is for a critic of layers that scores, and counts layers before the last")
         if self.unit and (self.energy or not self.layers):
             raise ValueError("unit: it is for a critic of layers that scores; bands see any range, an energy its own")
         if self.layers:
@@ -223,7 +249,7 @@ class CriticConfig(Settings):
 
     def _check_layers(self) -> None:
         last, picture = self.layers[-1], (self.channels, self.size, self.size)
-        _refuse_norm_of_one_place("layers", self.layers, picture)
+        _refuse_impossible("layers", self.layers, picture)
         if self.energy:
             if prod(shape_after(self.layers, picture)) != prod(picture):
                 raise ValueError(f"layers: an auto-encoder ends in the {prod(picture)} numbers of a picture")
@@ -234,6 +260,8 @@ class CriticConfig(Settings):
             )
         elif last.out != 1 or last.norm != "none":
             raise ValueError("layers: the last makes 1 score a place, with no norm; the maps of labels are added to it")
+        elif self.patches and any(layer.kind == "linear" for layer in self.layers[: self.patches]):
+            raise ValueError("patches: a linear layer leaves one place; name a layer before it")
         elif shape_after(self.layers, picture)[1] < 1:
             raise ValueError(f"layers: of a picture of {self.size} px nothing is left at the end")
 

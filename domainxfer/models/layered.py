@@ -42,6 +42,7 @@ READS_THE_LABEL = {
     "linear": {"layers.1.weight": 1},  # after the flattening
     "down": {"layers.0.weight": 1},
     "up": {"layers.0.weight": 0},
+    "places": {"layers.0.everywhere.weight": 1},
     "heads": {"heads.weight": 2, "heads.weight_sigma": 2},
 }
 """By the kind of what the noise enters by: the weights that read the label behind it, and their axis of inputs."""
@@ -89,7 +90,8 @@ class LayeredGenerator(nn.Module):
         self.heads = NoisyHeads(c.heads, inputs, c.layers[0].out, c.noise_kind) if c.heads else None
         self.layers = layers[2:] if c.heads else layers  # heads take the place of the flattening and the linear map
         kind = "heads" if c.heads else c.layers[0].kind
-        self.label_inputs = {weight: (axis, c.noise_size) for weight, axis in READS_THE_LABEL[kind].items()}
+        before = c.noise_size - c.layers[0].maps * c.layers[0].side ** 2  # of the noise, what such a weight reads
+        self.label_inputs = {weight: (axis, before) for weight, axis in READS_THE_LABEL[kind].items()}
         self.bounded_by = c.layers[-1].act
         self.encoder = Encoder(c) if c.encoder else None
 
@@ -124,6 +126,43 @@ class LayeredGenerator(nn.Module):
         return image, image[:, :0]
 
 
+class Places(nn.Module):
+    """From noise (B, N, 1, 1) to a grid (B, C, side, side), each place of which hears ``maps`` numbers of its own.
+
+    The other numbers, label and code among them, are heard everywhere, and what is learned of each place is added. A
+    place can so decide for itself; where all noise enters at once, each decision is one of the whole picture.
+    """
+
+    def __init__(self, inputs: int, layer: Layer) -> None:
+        super().__init__()
+        self.maps, self.side = layer.maps, layer.side
+        rest = inputs - layer.maps * layer.side**2
+        self.own = nn.Conv2d(layer.maps, layer.out, 3, padding=1, bias=False)
+        self.everywhere = nn.Linear(rest, layer.out, bias=False) if rest else None
+        self.place = nn.Parameter(0.3 * torch.randn(1, layer.out, layer.side, layer.side))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        own, rest = noise.flatten(1).split([self.maps * self.side**2, noise.shape[1] - self.maps * self.side**2], 1)
+        x: Tensor = self.own(own.view(-1, self.maps, self.side, self.side)) + self.place
+        return x if self.everywhere is None else x + self.everywhere(rest)[:, :, None, None]
+
+
+class Residual(nn.Module):
+    """x + norm(conv(act(norm(conv(x))))), a residual block (He et al. 2016); with a norm it starts near x."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        first = layer.model_copy(update={"kind": "down"})
+        last = first.model_copy(update={"act": "none"})
+        self.change = built((first, last), (layer.out, layer.kernel, layer.kernel))  # of any size
+        if layer.norm != "none":
+            nn.init.constant_(self.change[-1].weight, 0.3)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        change: Tensor = self.change(x)
+        return x + change
+
+
 class ToUnit(nn.Module):
     """Pictures in [-1, 1] -> pictures in [0, 1]."""
 
@@ -154,7 +193,10 @@ class LayeredCritic(nn.Module):
         def of(outputs: int) -> nn.Module:
             return built((head.model_copy(update={"out": outputs}),), features)
 
-        self.trunk = built(body, picture)
+        self.trunk = built(body[: c.patches or len(body)], picture)
+        between = shape_after(body[: c.patches], picture)
+        self.patch_score = nn.Conv2d(between[0], 1, 3, padding=1) if c.patches else None
+        self.beyond = built(body[c.patches :], between) if c.patches else nn.Identity()
         self.decoder = built(c.layers[len(body) :], features) if c.energy else None
         self.score = None if c.energy else of(c.labels if c.labels and c.patch_labels else 1)
         self.label_head = of(c.labels) if c.labels else None
@@ -168,6 +210,8 @@ class LayeredCritic(nn.Module):
     def judge(self, seen: Tensor, label: Tensor | None = None) -> View:
         """Judge images as they are seen: as they are, or in [0, 1]."""
         x = self.trunk(seen)
+        patches = () if self.patch_score is None else (self.patch_score(x).float().flatten(1),)
+        x = self.beyond(x)
         if self.decoder is not None:
             again = self.decoder(x).float().view(seen.shape)
             scores = -(again - seen).square().flatten(1).mean(1, keepdim=True)
@@ -179,11 +223,11 @@ class LayeredCritic(nn.Module):
             for head in (self.label_head, self.code_head)
         )
         extra = tuple(_as_maps(head(x)).mean((2, 3)) for head in self.extra_heads)
-        return View((scores,), logits, code, extra)
+        return View((*patches, scores), logits, code, extra)
 
     def encode(self, image: Tensor) -> Tensor:
         """What the layers before the score, or those of the encoder, make of images: (B, S), fp32."""
-        encoded: Tensor = self.trunk(self.enter(image)).float().flatten(1)
+        encoded: Tensor = self.beyond(self.trunk(self.enter(image))).float().flatten(1)
         return encoded
 
     def info_parameters(self, *, label: bool = True) -> list[nn.Parameter]:
@@ -197,28 +241,37 @@ def built(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> nn.Sequenti
     modules: list[nn.Module] = []
     flat = False
     for layer in layers:
-        bias = layer.norm == "none"
-        if layer.kind == "linear":
-            if not flat:
-                modules.append(nn.Flatten())
-            modules.append(nn.Linear(prod(shape), layer.out, bias))
-        else:
-            if flat:
-                modules.append(nn.Unflatten(1, shape))
-            sizes = (shape[0], layer.out, layer.kernel, layer.stride, layer.pad)
-            if layer.kind == "up":
-                modules.append(nn.ConvTranspose2d(*sizes, output_padding=layer.extra, bias=bias))
-            else:
-                modules.append(nn.Conv2d(*sizes, bias=bias))
+        if layer.kind == "linear" and not flat:
+            modules.append(nn.Flatten())
+        elif layer.kind != "linear" and flat:
+            modules.append(nn.Unflatten(1, shape))
+        modules.append(_map_of(layer, shape))
         flat = layer.kind == "linear"
-        if layer.norm == "batch":
-            modules.append(nn.BatchNorm1d(layer.out) if flat else nn.BatchNorm2d(layer.out))
-        elif layer.norm == "instance":
-            modules.append(InstanceNorm(layer.out))
-        if layer.act != "none":
-            modules.append(ACTIVATIONS[layer.act]())
+        if layer.kind != "residual":  # whose norm and activation are within
+            if layer.norm == "batch":
+                modules.append(nn.BatchNorm1d(layer.out) if flat else nn.BatchNorm2d(layer.out))
+            elif layer.norm == "instance":
+                modules.append(InstanceNorm(layer.out))
+            if layer.act != "none":
+                modules.append(ACTIVATIONS[layer.act]())
         shape = shape_after((layer,), shape)
     return nn.Sequential(*modules)
+
+
+def _map_of(layer: Layer, shape: tuple[int, int, int]) -> nn.Module:
+    bias = layer.norm == "none"
+    sizes = (shape[0], layer.out, layer.kernel, layer.stride, layer.pad)
+    match layer.kind:
+        case "linear":
+            return nn.Linear(prod(shape), layer.out, bias)
+        case "places":
+            return Places(shape[0], layer)
+        case "residual":
+            return Residual(layer)
+        case "up":
+            return nn.ConvTranspose2d(*sizes, output_padding=layer.extra, bias=bias)
+        case "down":
+            return nn.Conv2d(*sizes, bias=bias)
 
 
 def _encoder_of(layers: tuple[Layer, ...], picture: tuple[int, int, int]) -> tuple[Layer, ...]:

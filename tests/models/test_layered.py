@@ -246,3 +246,86 @@ def test_fakes_need_not_leave_a_mark_in_batchnorm() -> None:
     assert torch.equal(norm.running_mean, before)
     d(pictures() + 3)
     assert not torch.equal(norm.running_mean, before)
+
+
+GRID = {"kind": "places", "out": 6, "side": 4, "maps": 2, "norm": "batch", "act": "leaky"}
+SAME = {"kind": "residual", "out": 6, "kernel": 3, "stride": 1, "pad": 1, "norm": "batch", "act": "leaky"}
+PLACED = {**SMALL, "noise_size": 35, "layers": (GRID, SAME, {"kind": "up", "out": 3, "act": "tanh"})}
+
+
+def test_noise_of_a_place_is_heard_around_it_alone_and_the_rest_everywhere():
+    g = generator(**PLACED).eval()
+    noise = torch.randn(1, 35, generator=torch.Generator().manual_seed(3))
+    before = g.layers[0](noise)
+    own, rest = noise.clone(), noise.clone()
+    own[0, 16 + 4 * 1 + 2] += 1.0  # of the second map: the place in row 1, column 2
+    rest[0, 34] += 1.0
+    assert before.shape == (1, 6, 4, 4)
+    heard = (g.layers[0](own) - before).abs().amax((0, 1)) > 0
+    assert heard.tolist() == [[False, True, True, True]] * 3 + [[False] * 4]
+    everywhere = g.layers[0](rest) - before
+    assert torch.allclose(everywhere, everywhere[:, :, :1, :1].expand_as(everywhere), atol=1e-6)
+    assert everywhere.abs().min() > 0
+
+
+def test_places_learn_what_they_are_and_label_and_code_reach_them():
+    g = generator(**PLACED, labels=2, code_size=1).eval()
+    assert g.layers[0].everywhere.in_features == 3 + 2 + 1
+    content, code = torch.zeros(1, 35), torch.zeros(1, 1)
+    assert torch.equal(g.layers[0](torch.zeros(1, 38)), g.layers[0].place)
+    first, second = (g(content, torch.tensor([label]), code) for label in range(2))
+    assert not torch.equal(first, second)
+    ((weight, (axis, start)),) = g.label_inputs.items()
+    read = g.get_parameter(weight).narrow(axis, start, 2)
+    with torch.no_grad():
+        read.zero_()
+    assert torch.equal(g(content, torch.tensor([0]), code), g(content, torch.tensor([1]), code))
+
+
+def test_a_residual_layer_adds_two_convolutions_of_what_came_in():
+    torch.manual_seed(0)
+    (layer,) = built((Layer(**SAME),), (6, 4, 4))
+    x = torch.randn(5, 6, 4, 4)
+    conv1, norm1, act, conv2, norm2 = layer.change
+    assert torch.equal(layer(x), x + norm2(conv2(act(norm1(conv1(x))))))
+    assert norm2.weight.unique().tolist() == pytest.approx([0.3])
+
+
+def test_residual_layers_stand_after_linear_ones():
+    layers = ({"kind": "linear", "out": 6 * 16, "act": "relu"}, SAME)
+    with pytest.raises(ValidationError, match="adds to the 96 channels"):
+        generator(layers=(*layers, {"kind": "up", "out": 3, "act": "tanh"}))
+    flat = {**SAME, "out": 5}
+    made = built((Layer(kind="linear", out=5), Layer(**flat)), (7, 1, 1))(torch.randn(3, 7, 1, 1))
+    assert made.shape == (3, 5, 1, 1)
+
+
+def test_a_critic_of_layers_scores_patches_on_the_way():
+    c = critic(patches=1)
+    x = pictures()
+    patches, whole = c(x).patches
+    plain = critic(patches=1)
+    assert patches.shape == (4, 16)
+    assert whole.shape == (4, 4)
+    assert torch.equal(patches, plain.patch_score(plain.trunk(x)).flatten(1))
+    assert torch.equal(c.encode(x), plain.trunk(x).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "says"),
+    [
+        (generator, {"layers": PLACED["layers"]}, r"2 numbers for each of 4 x 4 places are 32, and there are 5"),
+        (generator, {"layers": (*UP, {**GRID, "maps": 1}, *SMALL["layers"][1:])}, "only the first of a generator can"),
+        (critic, {"layers": ({**GRID, "maps": 1}, *CRITIC)}, "only the first of a generator can"),
+        (generator, {**PLACED, "layers": ({**GRID, "side": 0}, *PLACED["layers"][1:])}, "which needs both"),
+        (generator, {"layers": ({**UP[0], "side": 3, "maps": 1}, *SMALL["layers"][1:])}, "no other has them"),
+        (generator, {**PLACED, "layers": (GRID, {**SAME, "stride": 2}, PLACED["layers"][2])}, "the size must stay"),
+        (generator, {**PLACED, "layers": (GRID, {**SAME, "out": 7}, PLACED["layers"][2])}, "adds to the 6 channels"),
+        (critic, {"patches": 2}, "counts layers before the last"),
+        (critic, {"layers": AUTO_ENCODER, "energy": True, "patches": 1}, "critic of layers that scores"),
+        (critic, {"layers": ({"kind": "linear", "out": 4}, {"kind": "linear", "out": 1}), "patches": 1}, "leaves one"),
+    ],
+)
+def test_layers_that_cannot_be_are_refused(make, settings, says):
+    with pytest.raises(ValidationError, match=says):
+        make(**settings)
