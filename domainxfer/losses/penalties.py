@@ -1,32 +1,51 @@
 """Gradient penalties on the critic, in fp32. D(x) here is one number a picture: the mean of its patch scores.
 
+The mean of P small patches has a slope sqrt(P) times smaller than each of them, where they do not look at the same
+pixels, so it hardly holds a critic of many. ``patchwise`` takes their sum over sqrt(P) instead: a single patch's slope.
+
 The gradient is that for what the critic sees of x: `enter` turns images (B, C, H, W) into it, and `critic` is a
-function of what it returned that gives (B,) such numbers, each picture scored for its own label. Pixels that are only
+function of what it returned that gives (B,) such numbers, each picture scored for its own label; it is asked with
+``patchwise=True`` where their sum is wanted. Pixels that are only
 rearranged give the gradient of the papers; a critic with `unit` sees [0, 1], where a slope is twice as large. Bands of
 equal loudness (`models/bands.py`) give one in which a faint band may be noticed as easily as a loud one: per pixel, a
 slope along the faintest band would cost 9000 times as much.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-Score = Callable[[Tensor, Tensor | None], Tensor]
+Score = Callable[..., Tensor]
 Enter = Callable[[Tensor], Tensor]
 
 
-def r1(critic: Score, enter: Enter, x_real: Tensor, y_real: Tensor | None, *, gamma: NonNegativeFloat = 1.0) -> Tensor:
+def r1(
+    critic: Score,
+    enter: Enter,
+    x_real: Tensor,
+    y_real: Tensor | None,
+    *,
+    gamma: NonNegativeFloat = 1.0,
+    patchwise: bool = False,
+) -> Tensor:
     """gamma / 2 E ||grad_x D(x_real)||^2 (Mescheder et al. 2018, eq. 9)."""
-    return gamma / 2 * _squared_gradient_norm(critic, enter(x_real), y_real).mean()
+    return gamma / 2 * _squared_gradient_norm(_as_asked(critic, patchwise), enter(x_real), y_real).mean()
 
 
 def r2(
-    critic: Score, enter: Enter, x_fake: Tensor, y_target: Tensor | None, *, gamma: NonNegativeFloat = 1.0
+    critic: Score,
+    enter: Enter,
+    x_fake: Tensor,
+    y_target: Tensor | None,
+    *,
+    gamma: NonNegativeFloat = 1.0,
+    patchwise: bool = False,
 ) -> Tensor:
     """gamma / 2 E ||grad_x D(x_fake)||^2 (Mescheder et al. 2018, eq. 10)."""
-    return gamma / 2 * _squared_gradient_norm(critic, enter(x_fake), y_target).mean()
+    return gamma / 2 * _squared_gradient_norm(_as_asked(critic, patchwise), enter(x_fake), y_target).mean()
 
 
 def dragan(
@@ -82,6 +101,10 @@ def gradient_penalty(
     """
     x_hat = uniform_a_picture * x_real + (1 - uniform_a_picture) * x_fake.detach()
     return lambda_ * _squared_distance_to_slope_1(critic, enter(x_hat), y_real).mean()
+
+
+def _as_asked(critic: Score, patchwise: bool) -> Score:
+    return partial(critic, patchwise=True) if patchwise else critic
 
 
 def _squared_distance_to_slope_1(critic: Score, seen: Tensor, label: Tensor | None) -> Tensor:

@@ -271,8 +271,11 @@ class Pass:
         with forgetting(self.critic):
             return self.critic.encode(image)
 
-    def score(self, seen: Tensor, label: Tensor | None) -> Tensor:
-        """(b,) mean patch score of each picture, in fp32, from what the critic sees of it: for gradient penalties."""
+    def score(self, seen: Tensor, label: Tensor | None, *, patchwise: bool = False) -> Tensor:
+        """(b,) mean patch score of each picture, in fp32, from what the critic sees of it: for gradient penalties.
+
+        With ``patchwise`` the sum of its P scores over sqrt(P), at each field of view.
+        """
         with forgetting(self.critic):
             patches = self.critic.judge(seen, label if self.labels_known else None).patches
-        return torch.stack([p.mean(1) for p in patches]).mean(0)
+        return torch.stack([p.mean(1) * (p.shape[1] ** 0.5 if patchwise else 1.0) for p in patches]).mean(0)

@@ -51,6 +51,17 @@ def test_r1_and_r2_of_a_linear_critic(penalty, gamma: float, x: Tensor, w: Tenso
 
 
 @pytest.mark.parametrize("penalty", [r1, r2])
+def test_patchwise_asks_for_the_sum_of_the_patches(penalty, x: Tensor, w: Tensor) -> None:  # type: ignore[no-untyped-def]
+    def critic(x: Tensor, label: Tensor | None, *, patchwise: bool = False) -> Tensor:
+        """Each pixel is a patch."""
+        return (x * w).flatten(1).sum(1) / x[0].numel() ** (0.5 if patchwise else 1.0)
+
+    squares = float(w.detach().square().sum())
+    assert float(penalty(critic, same, x, None).detach()) == pytest.approx(squares / 2 / 40**2)
+    assert float(penalty(critic, same, x, None, patchwise=True).detach()) == pytest.approx(squares / 2 / 40)
+
+
+@pytest.mark.parametrize("penalty", [r1, r2])
 def test_r1_and_r2_of_a_quadratic_critic(penalty, x: Tensor) -> None:  # type: ignore[no-untyped-def]
     size = int(np.prod(SHAPE[1:]))
     a = np.random.default_rng(8).normal(0, 0.2, (size, size))

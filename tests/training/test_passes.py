@@ -36,6 +36,22 @@ def test_identity_and_translation_go_through_the_generator_as_one_batch(tiny_rec
     torch.testing.assert_close(p.x_fake, alone, atol=1e-5, rtol=0)
 
 
+def test_a_score_for_penalties_is_the_mean_or_patchwise_the_sum_over_the_root(
+    tiny_recipe, new_stepper, some_batches
+) -> None:
+    recipe = tiny_recipe()
+    stepper = new_stepper(recipe)
+    (batch,) = some_batches(recipe)
+    p = made(recipe, stepper, batch)
+    seen = stepper.critic.enter(batch.x_real)
+    fields = stepper.critic.judge(seen, batch.y_real).patches
+    assert len({field.shape[1] for field in fields}) > 1
+    mean = sum(field.mean(1) for field in fields) / len(fields)
+    rooted = sum(field.sum(1) / field.shape[1] ** 0.5 for field in fields) / len(fields)
+    torch.testing.assert_close(p.score(seen, batch.y_real), mean)
+    torch.testing.assert_close(p.score(seen, batch.y_real, patchwise=True), rooted)
+
+
 @pytest.mark.parametrize("seen", [{}, {"augment": ("cutout",)}, {"noise": 0.5}])
 def test_identity_gets_the_code_of_the_picture_as_it_is(
     tiny_recipe, new_stepper, some_batches, monkeypatch, seen
