@@ -171,7 +171,7 @@ def test_content_from_noise_has_a_recipe_of_its_own(mine: Path) -> None:
     assert card.data.augment == (), "what the card says of its pictures holds"
 
 
-@pytest.mark.parametrize("name", ["stacked-mnist", "mazes"])
+@pytest.mark.parametrize("name", ["stacked-mnist", "mazes", "coloured-mazes"])
 def test_a_card_may_have_a_preset_of_its_own(name: str, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = mazes_data(train=4, validation=2, test=2)
     monkeypatch.setattr("domainxfer.prepare.open_pictures", lambda *asked: pictures)

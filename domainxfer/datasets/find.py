@@ -223,6 +223,10 @@ def _render(card: Card, seed: int, size: int) -> DomainData:
         from domainxfer.datasets.rendered.mazes import mazes_data
 
         return mazes_data(seed=seed)
+    if card.name == "coloured-mazes":
+        from domainxfer.datasets.rendered.coloured_mazes import coloured_mazes_data
+
+        return coloured_mazes_data(seed=seed)
     from domainxfer.datasets.rendered.demo import demo_data
 
     return demo_data(size=size, seed=seed)

@@ -10,7 +10,7 @@ from domainxfer.errors import UsageError
 from domainxfer.evaluation.bench import differences
 from domainxfer.evaluation.code_response import code_figures_of_noise
 from domainxfer.evaluation.folders import require_enough
-from domainxfer.evaluation.generation_bench import MOST_TRAIN, GenerationBench, Judgement
+from domainxfer.evaluation.generation_bench import MAZES, MOST_TRAIN, GenerationBench, Judgement
 from domainxfer.evaluation.maze_sheet import maze_sheet
 from domainxfer.evaluation.notes import generation_notes
 from domainxfer.evaluation.result import DirectionFigures, Evaluation, Instrument, Judged, refuse_existing
@@ -24,7 +24,7 @@ from domainxfer.training.samples import save_picture
 SMALL, MOST_SMALL = 32, 10_000
 """Of pictures of at most so many px so many are looked at: a distance of thousands is surer, and they are cheap."""
 
-AUTO = {"mnist": "digits", "stacked-mnist": "stacked-digits", "mazes": "gabor"}
+AUTO = {"mnist": "digits", "stacked-mnist": "stacked-digits", "mazes": "gabor", "coloured-mazes": "gabor"}
 """Card -> the extractor that ``auto`` takes for what is made of noise; for other cards the best one installed."""
 
 
@@ -48,7 +48,7 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
     card = name if name in list_cards() else ""
     judge = _extractor(wish, card)
     place = wish.place(judge, subject)
-    sheet = _place_of_sheet(place, wish) if card == "mazes" else None
+    sheet = _place_of_sheet(place, wish) if card in MAZES else None
     data = open_for(
         subject,
         data_named,

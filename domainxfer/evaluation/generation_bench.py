@@ -34,6 +34,9 @@ MOST_TRAIN = 60_000
 STACKED = 26_000
 """Pictures of stacked digits whose modes are counted, as in PacGAN (Lin et al. 2018)."""
 
+MAZES = ("mazes", "coloured-mazes")
+"""Cards whose pictures are mazes: corridor is where their first channel is above 0."""
+
 CHUNK = 256
 
 
@@ -54,7 +57,7 @@ class GenerationBench:
     Args:
         data: one unlabelled group, with at least 10 pictures in ``split`` and in train.
         extractor: what judges.
-        card: the name of the known data set that it is, else "". "mazes" are inspected; the digits in the channels of
+        card: the name of the known data set that it is, else "". `MAZES` are inspected; the digits in the channels of
             "stacked-mnist" are read.
         size: side of the pictures, px.
         channels: 1 or 3, as the model makes them.
@@ -89,7 +92,7 @@ class GenerationBench:
         self.weights = [redraws(self.count, seed=seed, place=place) for place in range(2)]
         self.reader = _reader(card, extractor)
         self.mode_count = STACKED if isinstance(self.reader, StackedDigits) else self.count
-        self.mazes = _grey(self._loaded(train, order)) if card == "mazes" and size == MAZE else None
+        self.mazes = self._loaded(train, order)[:, :1] if card in MAZES and size == MAZE else None
         self.real_classes = None
         if self.reader is not None and len(order) >= self.mode_count:
             self.real_classes = self._classes(self._loaded(train, order[: self.mode_count]))
@@ -194,7 +197,7 @@ def _reader(card: str, extractor: Extractor) -> Digits | StackedDigits | None:
 
 
 def _of_mazes(pictures: Tensor, training: Tensor) -> dict[str, float]:
-    return {f"maze_{name}": value for name, value in asdict(maze_figures(_grey(pictures), training)).items()}
+    return {f"maze_{name}": value for name, value in asdict(maze_figures(pictures[:, :1], training)).items()}
 
 
 def _counted(classes: np.ndarray) -> dict[str, int]:
@@ -204,8 +207,3 @@ def _counted(classes: np.ndarray) -> dict[str, int]:
 def _in_colour(x: Tensor) -> Tensor:
     """(N, 1 or 3, H, W) -> (N, 3, H, W)."""
     return x.expand(-1, 3, -1, -1)
-
-
-def _grey(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, 1, H, W)."""
-    return x.mean(1, keepdim=True)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from domainxfer.datasets.domain_data import DomainData, PictureChain, PictureFiles, Pictures
 from domainxfer.datasets.rendered.mazes import SIDE as MAZE
-from domainxfer.evaluation.generation_bench import GenerationBench
+from domainxfer.evaluation.generation_bench import MAZES, GenerationBench
 from domainxfer.evaluation.subject import Subject
 from domainxfer.training.held_out import HeldOut
 
 OTHER_SEED = "the baseline was trained with another seed, or one unknown: it may have seen these pictures"
-DRAWN_BY_SEED = ("mazes", "stacked-mnist")
+DRAWN_BY_SEED = (*MAZES, "stacked-mnist")
 """Sets whose training pictures follow from the seed."""
 
 
@@ -59,12 +59,12 @@ def generation_notes(bench: GenerationBench, subjects: list[Subject]) -> list[st
         )
     if bench.reader is not None and bench.mode_count != count:
         notes.append(f"modes, entropy and KL are of {bench.mode_count} outputs, the others of {count}")
-    if bench.card == "mazes" and subjects[0].recipe is None:
+    if bench.card in MAZES and subjects[0].recipe is None:
         notes.append(
             "no recipe lies beside the model: the mazes were rendered with seed 0; if it was trained with another, it "
             "has seen other ones, and unseen and authentic say nothing"
         )
-    if bench.card == "mazes" and bench.mazes is None:
+    if bench.card in MAZES and bench.mazes is None:
         notes.append(f"mazes are judged at {MAZE} px, and these pictures have {bench.size}: no figures of mazes")
     return notes + _skipped(data) + unfinished(subjects) + singular(count, bench.real.shape[1])
 

@@ -16,7 +16,9 @@ CYCLEGAN = [
 
 
 def test_all_cards_are_there() -> None:
-    assert list_cards() == sorted([*CYCLEGAN, "painters", "mnist", "stacked-mnist", "faces", "mazes", "emoji", "demo"])
+    assert list_cards() == sorted(
+        [*CYCLEGAN, "painters", "mnist", "stacked-mnist", "faces", "mazes", "coloured-mazes", "emoji", "demo"]
+    )
 
 
 @pytest.mark.parametrize("name", list_cards())
