@@ -86,6 +86,15 @@ def forgetting(network: nn.Module) -> Iterator[None]:
             norm.momentum = momentum
 
 
+def start_at_full_strength(network: nn.Module) -> None:
+    """Convolutions of a network that normalises nothing: PyTorch's default start fades the signal 2.4-fold a layer."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=0.2)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class ConditionedBlock(nn.Module):
     """Pre-activation residual block (He et al. 2016) whose two normalisations are conditioned."""
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from domainxfer.models.bands import Bands
-from domainxfer.models.blocks import InstanceNorm, conv3x3
+from domainxfer.models.blocks import InstanceNorm, conv3x3, start_at_full_strength
 from domainxfer.models.config import CriticConfig
 
 
@@ -70,11 +70,7 @@ class Critic(nn.Module):
         self.label_head = nn.Linear(widths[-1], c.labels) if c.labels else None
         self.code_head = nn.Linear(widths[-1], c.code_size) if c.code_size else None
         self.extra_heads = nn.ModuleList(nn.Linear(widths[-1], labels) for labels in c.extra_heads)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                # Without normalisation layers PyTorch's default start would fade the signal 2.4-fold a layer.
-                nn.init.kaiming_normal_(module.weight, a=0.2)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        start_at_full_strength(self)
         if c.norm == "spectral":  # of all that a score goes through
             convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
             for layer in (*convolutions, self.style_head, self.whole_head):

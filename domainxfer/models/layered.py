@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainxfer.models.blocks import InstanceNorm
+from domainxfer.models.blocks import InstanceNorm, start_at_full_strength
 from domainxfer.models.config import CriticConfig, GeneratorConfig, Layer, shape_after
 from domainxfer.models.critic import View, map_of_label
 from domainxfer.models.heads import NoisyHeads
@@ -202,6 +202,8 @@ class LayeredCritic(nn.Module):
         self.label_head = of(c.labels) if c.labels else None
         self.code_head = of(c.code_size) if c.code_size else None
         self.extra_heads = nn.ModuleList(of(labels) for labels in c.extra_heads)
+        if c.patches:  # beside a score of the whole that is told apart at once, faint patches would never be heard
+            start_at_full_strength(self)
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> View:
         """Judge images (B, C, size, size) in [-1, 1] for labels (B,); see `Critic.forward`."""

@@ -61,9 +61,13 @@ def test_every_layer_of_every_preset_has_the_size_of_the_formula(name: str) -> N
         x = torch.zeros(2, *shape)
         for layer in layers:
             n, k, s, p = shape[1], layer.kernel, layer.stride, layer.pad
-            side = {"linear": 1, "up": (n - 1) * s - 2 * p + k + layer.extra, "down": (n + 2 * p - k) // s + 1}[
-                layer.kind
-            ]
+            side = {
+                "linear": 1,
+                "up": (n - 1) * s - 2 * p + k + layer.extra,
+                "down": (n + 2 * p - k) // s + 1,
+                "residual": n,
+                "places": layer.side,
+            }[layer.kind]
             x = built((layer,), shape)(x.view(2, *shape))  # what is linear makes numbers, a picture of 1 px
             shape = shape_after((layer,), shape)
             assert shape == (layer.out, side, side)
@@ -309,6 +313,9 @@ def test_a_critic_of_layers_scores_patches_on_the_way():
     assert whole.shape == (4, 4)
     assert torch.equal(patches, plain.patch_score(plain.trunk(x)).flatten(1))
     assert torch.equal(c.encode(x), plain.trunk(x).flatten(1))
+    for conv in (c.trunk[0], c.patch_score):  # sqrt(2 / 1.04 / inputs), as He et al. (2015) for this slope
+        inputs = conv.weight[0].numel()
+        assert float(conv.weight.detach().std()) == pytest.approx((2 / 1.04 / inputs) ** 0.5, rel=0.15)
 
 
 @pytest.mark.parametrize(
