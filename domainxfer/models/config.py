@@ -154,7 +154,7 @@ class GeneratorConfig(Settings):
             raise ValueError("layers: they make pictures of noise; a picture as content is translated by blocks")
         if self.heads and self.layers[0].kind != "linear":
             raise ValueError("heads: they are linear and take the place of the first layer, which is not")
-        _refuse_impossible("layers", self.layers, (self.noise_size + self.labels + self.code_size, 1, 1))
+        _refuse_impossible("layers", self.layers, (self.noise_size, 1, 1))
         last, picture = self.layers[-1], (self.channels, self.size, self.size)
         made = shape_after(self.layers, (1, 1, 1))
         if last.kind == "linear" and last.out != prod(picture):

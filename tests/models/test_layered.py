@@ -322,6 +322,7 @@ def test_a_critic_of_layers_scores_patches_on_the_way():
     ("make", "settings", "says"),
     [
         (generator, {"layers": PLACED["layers"]}, r"2 numbers for each of 4 x 4 places are 32, and there are 5"),
+        (generator, {**PLACED, "noise_size": 30, "labels": 2}, r"places are 32, and there are 30"),  # labels are none
         (generator, {"layers": (*UP, {**GRID, "maps": 1}, *SMALL["layers"][1:])}, "only the first of a generator can"),
         (critic, {"layers": ({**GRID, "maps": 1}, *CRITIC)}, "only the first of a generator can"),
         (generator, {**PLACED, "layers": ({**GRID, "side": 0}, *PLACED["layers"][1:])}, "which needs both"),
