@@ -83,7 +83,8 @@ def train(
     if name is not None:
         refuse_name(name)
     _refuse_time(max_seconds)
-    place, old = _model_to_tune(options.get("init_from"), runs)
+    options["init_from"] = _begun_with(options, listener)
+    place, old = _model_to_tune(options["init_from"], runs)
     recipe, pictures = prepare(str(data), listener.say, old, on_progress=listener.downloaded, **options)
     processes = Processes(cpu=cpu)
     run = Run(recipe, pictures, processes, None, listener)
@@ -233,11 +234,23 @@ def dry_run(
 ) -> Estimate:
     """Build everything, do a few steps, and estimate time and memory; writes nothing. Arguments as for `train`."""
     listener = listener or Listener()
-    _, old = _model_to_tune(options.get("init_from"), at_home(runs))
+    options["init_from"] = _begun_with(options, listener)
+    _, old = _model_to_tune(options["init_from"], at_home(runs))
     recipe, pictures = prepare(str(data), listener.say, old, on_progress=listener.downloaded, **options)
     for line in (*never_begins(recipe), *_no_figures(recipe, pictures), what_is_learned(recipe, pictures)):
         listener.say(line)
     return estimate(Run(recipe, pictures, Processes(cpu=cpu), None, listener))
+
+
+def _begun_with(options: RunOptions, listener: Listener) -> Path | str | None:
+    """The model to begin with: the one that is named, else that of the recipe's file, whose run began with it."""
+    named, file = options.get("init_from"), options.get("recipe_file")
+    if named is not None or not file:
+        return named
+    begun = read_recipe(at_home(file)).source.init_from
+    if begun is not None:
+        listener.say(f"the recipe's run began with {begun}, and so does this one (--init-from)")
+    return begun
 
 
 def _model_to_tune(init_from: Path | str | None, runs: Path) -> tuple[Path | None, NetworkModel | None]:
@@ -249,13 +262,24 @@ def _may_have_seen(place: Path | None, recipe: Recipe) -> list[str]:
     """A line, if the model to begin with was trained on a part of these pictures that is held out now."""
     if place is None:
         return []
-    with suppress(DomainxferError):  # no run, but a model alone
-        old = read_recipe(find_run(place.parent, str(place)).recipe)
-        if old.source.data == recipe.source.data and old.training.seed != recipe.training.seed:
-            return [
-                f"--init-from: that model was trained with seed {old.training.seed}, by which other pictures are held "
-                f"out: it may have learned from those that judge this run. --seed {old.training.seed} keeps them apart"
-            ]
+    beside = next((one for one in (place, place.parent) if (one / "recipe.yaml").exists()), None)  # it may be RUN/best
+    if beside is None:
+        return []
+    with suppress(DomainxferError):  # what cannot be read says nothing
+        old = read_recipe(beside / "recipe.yaml")
+        seed, share = old.training.seed, old.data.validation_share
+        if old.source.data != recipe.source.data:
+            return []
+        if seed != recipe.training.seed:
+            by, mend = f"seed {seed}", f"--seed {seed}"
+        elif share != recipe.data.validation_share:
+            by, mend = f"data.validation_share {share:g}", f"--set data.validation_share={share:g}"
+        else:
+            return []
+        return [
+            f"--init-from: that model was trained with {by}, by which other pictures are held out: it may have learned "
+            f"from those that judge this run. {mend} keeps them apart"
+        ]
     return []
 
 

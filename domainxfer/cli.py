@@ -194,7 +194,12 @@ def translate(
     paths: Annotated[list[str], typer.Argument(help="Pictures, folders, patterns, or - for standard input.")],
     to: Annotated[str, typer.Option(help="Domain to translate to, or all for a contact sheet.")],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Model or run. [default: latest finished run that knows it, else the model that ships]")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Model or run. [default: latest finished run that knows it, else the model that ships]",
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File or folder; - for standard output.")

@@ -44,6 +44,11 @@ def lasting(data: str) -> str:
     return str(place.resolve()) if data.strip() and place.exists() else data
 
 
+def legible(name: str) -> str:
+    """A file's name as text that can be written anywhere; bytes that are no UTF-8 become ``\\xe9`` and the like."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def refuse_lost(data: str, mend: str) -> None:
     """Check that pictures are still where a recipe says they lie; a data set's name says no place.
 

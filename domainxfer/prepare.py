@@ -9,7 +9,7 @@ from domainxfer.datasets.card import Card, list_cards, load_card
 from domainxfer.datasets.domain_data import DomainData, with_few_labels
 from domainxfer.datasets.find import card_of_folder, open_data
 from domainxfer.errors import PictureError, UsageError, did_you_mean
-from domainxfer.files import at_home, lasting
+from domainxfer.files import at_home, lasting, legible
 from domainxfer.models.model import NetworkModel
 from domainxfer.presets import list_presets, load_preset
 from domainxfer.recipe import Recipe, SourceSettings, merged, override, read_recipe
@@ -96,7 +96,7 @@ def prepare(
     for name in named.split(",") if named else []:
         preset = merged(preset, _preset(name))
     asked = options.get("mode") or preset.get("mode")
-    base = first = read_recipe(Path(file)) if file else _recipe_of(card, asked, plain="objective" in preset)
+    base = first = read_recipe(at_home(file)) if file else _recipe_of(card, asked, plain="objective" in preset)
     if preset:
         base = override(base, preset)
     if tune is not None:
@@ -110,12 +110,16 @@ def prepare(
     # What a file says of labels says nothing of another kind of run.
     said = first.source if file and first.mode == mode else SourceSettings()
     source = _source_of(data, card, mode, said, options)
-    fixed = {"card": card.name if card else Path(data).resolve().name, "mode": mode}
+    fixed = {"card": card.name if card else _name_of_folder(data), "mode": mode}
     settled = _settled(merged(base.model_dump(mode="python"), changes), mode)
     recipe = override(base, merged(merged(settled, changes), fixed)).model_copy(update={"source": source})
     pictures = open_pictures(recipe, options.get("offline", False), say, on_progress)
     known = source.labels == "known"
     count = len(pictures.domains) if known else 0 if source.labels == "none" else int(source.labels)
+    if known and not count:
+        raise UsageError(
+            f"--labels known: the pictures of {data} have none; put those of a label into a folder of their own"
+        )
     if count and not known:
         _check_discovery(count, pictures, recipe.data.size, say)
     recipe.refuse_in_vain(changes, count, known)
@@ -195,7 +199,7 @@ def _source_of(data: str, card: Card | None, mode: str, said: SourceSettings, op
         supervise = said.supervise
     source = {
         "data": place_of(data),
-        "data_root": str(Path(root).absolute()) if root else None,
+        "data_root": str(at_home(root).absolute()) if root else None,
         "names": options.get("names") or (said.names if said.data == place_of(data) else card.names if card else {}),
         "labels": labels,
         "supervise": supervise or 0.0,
@@ -226,6 +230,8 @@ def open_pictures(
     source = recipe.source
     if source.labels not in ("known", "none") and not source.labels.isdecimal():
         raise UsageError(f"--labels {source.labels}: write none, known, or a number of labels to discover")
+    if source.labels.isdecimal() and int(source.labels) < 2:
+        raise UsageError(f"--labels {source.labels}: ask for at least 2, or for none")
     if recipe.mode == "translate" and source.labels != "known":
         raise UsageError("translation needs known labels; with --labels none or a number, add --mode generate")
     data = open_data(
@@ -291,6 +297,12 @@ def card_meant(data: str, say: Callable[[str], None]) -> Card | None:
     if card is not None:
         say(f"{data} is the known data set {card.name}: its recipe and the names of its domains are taken")
     return card
+
+
+def _name_of_folder(data: str) -> str:
+    """What a folder of the user's is called; never like a known set, whose title, licence and judge are not its own."""
+    name = legible(at_home(data).resolve().name)
+    return f"{name}-folder" if name in list_cards() else name
 
 
 def _settings_for(model: NetworkModel) -> dict[str, Any]:

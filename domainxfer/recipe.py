@@ -16,6 +16,7 @@ from domainxfer.errors import UsageError, did_you_mean
 from domainxfer.files import explain_os_error
 from domainxfer.models.config import CriticConfig, GeneratorConfig, Settings
 from domainxfer.objective import Objective, is_schedule
+from domainxfer.plain_yaml import read_yaml
 
 
 class Transform(Settings):
@@ -262,7 +263,7 @@ def set_option(changes: dict[str, Any], assignment: str) -> None:
     if isinstance(changes.get(last), dict) and not is_schedule(changes[last]):
         changes, last = changes[last], "weight"  # the other way round
     try:
-        changes[last] = yaml.safe_load(value)
+        changes[last] = read_yaml(value)
     except yaml.YAMLError as error:
         raise UsageError(f"--set {assignment}: the value is no YAML; quote it, and close its brackets") from error
 
@@ -274,7 +275,7 @@ def read_recipe(path: Path) -> Recipe:
         UsageError: no such file, no YAML, unknown settings.
     """
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fields = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(str(explain_os_error(error, "read the recipe", path))) from error
     except UnicodeDecodeError as error:

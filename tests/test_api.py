@@ -19,7 +19,7 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.loaded import find_model
 from domainxfer.prepare import prepare
 from domainxfer.presets import load_preset
-from domainxfer.recipe import Recipe, read_recipe
+from domainxfer.recipe import Recipe, merged, read_recipe
 from domainxfer.training.health import NotANumber, Watch
 from domainxfer.training.listener import Listener
 from domainxfer.training.run_folder import RunFolder
@@ -232,6 +232,63 @@ def test_fine_tuning_with_another_seed_may_be_judged_by_what_was_learned(trained
         domainxfer.train(str(mine), changes=changes, init_from=trained.run, runs=tmp_path, cpu=True, listener=listener)
     (line,) = [line for line in said if "may have learned" in line]
     assert line.endswith("--seed 0 keeps them apart")
+
+
+@pytest.mark.parametrize("part", ["model", "best"])
+def test_so_it_may_where_a_part_of_a_run_is_named_or_fewer_are_held_out(trained, mine, tmp_path, part):
+    run = shutil.copytree(trained.run, tmp_path / "run-1")
+    shutil.copytree(run / "model", run / "best", dirs_exist_ok=True)
+    said: list[str] = []
+    changes = merged(TINY, {"data": {"validation_share": 0.3}, "training": {"steps": 1}})
+    listener = Listener(say=said.append)
+    domainxfer.train(str(mine), changes=changes, init_from=run / part, runs=tmp_path, cpu=True, listener=listener)
+    (line,) = [line for line in said if "may have learned" in line]
+    assert line.endswith("--set data.validation_share=0.1 keeps them apart")
+
+
+def test_a_run_by_the_recipe_of_another_begins_with_the_same_model(trained, mine, tmp_path):
+    changes = merged(TINY, {"training": {"steps": 1}, "optimizer": {"generator_lr": 1e-12}})
+    tuned = domainxfer.train(str(mine), changes=changes, init_from=trained.run, runs=tmp_path, cpu=True)
+    said: list[str] = []
+    again = domainxfer.train(
+        str(mine), recipe_file=tuned.run / "recipe.yaml", runs=tmp_path, cpu=True, listener=Listener(say=said.append)
+    )
+    assert any(f"began with {trained.run}" in line for line in said)
+    assert read_recipe(again.run / "recipe.yaml").source.init_from == str(trained.run)
+    one, two = (done.model.generator.state_dict() for done in (tuned, again))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_folder_of_ones_own_is_no_known_set_of_that_name(mine, tmp_path):
+    shutil.copytree(mine, tmp_path / "faces")
+    recipe, _ = prepare(str(tmp_path / "faces"), print)
+    assert recipe.card == "faces-folder", "the title, the licence and the judge of faces are not its own"
+
+
+def test_places_in_the_home_folder(mine, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("data: {size: 32}\n")
+    recipe, _ = prepare(str(mine), print, data_root="~/sets", recipe_file="~/mine.yaml")
+    assert recipe.data.size == 32
+    assert recipe.source.data_root == str(tmp_path / "sets")
+
+
+def test_a_run_may_be_named_by_a_path_that_is_none(tmp_path):
+    with pytest.raises(DomainxferError, match="no run"):
+        domainxfer.resume(tmp_path / "nope", runs=tmp_path)
+
+
+def test_known_labels_need_some(mine, tmp_path):
+    for i, picture in enumerate(sorted(mine.rglob("*.png"))):
+        shutil.copy(picture, tmp_path / f"{i}.png")
+    with pytest.raises(UsageError, match=r"--labels known: the pictures of .* have none"):
+        prepare(str(tmp_path), print, mode="generate", labels="known")
+
+
+@pytest.mark.parametrize("labels", ["0", "1"])
+def test_one_label_says_nothing(mine, labels):
+    with pytest.raises(UsageError, match=f"--labels {labels}: ask for at least 2, or for none"):
+        prepare(str(mine), print, mode="generate", labels=labels)
 
 
 def test_fine_tuning_goes_on_with_the_same_kind_of_content(trained, mine, tmp_path):

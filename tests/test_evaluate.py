@@ -302,6 +302,15 @@ def test_there_is_no_share_of_no_distance() -> None:
     assert "kernel_left" not in bench.judge(Shift(0))[0, 1]
 
 
+def test_there_is_no_share_where_all_pictures_are_one() -> None:
+    grey = grey_data()
+    one = PictureArray(np.full((12, SIDE, SIDE, 3), 100, np.uint8))
+    same = replace(grey, train=(one,) * 2, validation=(one,) * 2, test=(one,) * 2)
+    direction = Bench(HeldOut(same, SIDE, Colours()), paired=False).judge(Shift(0))[0, 1]
+    assert "kernel_left" not in direction
+    assert direction["kernel"].real == direction["kernel"].nothing == 0
+
+
 class Scenes:
     """A truth in which the lower half of the light domain is lighter."""
 

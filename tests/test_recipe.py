@@ -41,7 +41,7 @@ def test_a_setting_of_the_command_line() -> None:
     recipe = changed("data.size=128", "training.precision=bf16", "optimizer.generator_lr=1e-4", "critic.fields=[1, 3]")
     assert recipe.data.size == 128
     assert recipe.training.precision == "bf16"
-    assert recipe.optimizer.generator_lr == 1e-4, "PyYAML reads 1e-4 as text; it must become a number"
+    assert recipe.optimizer.generator_lr == 1e-4
     assert recipe.critic.fields == (1, 3)
     assert recipe.generator == Recipe().generator, "the rest stays"
 
@@ -92,6 +92,13 @@ def test_what_is_wrong_is_said_in_one_line(assignment: str, says: list[str]) -> 
 def test_an_assignment_needs_a_name_and_an_equals_sign(assignment: str) -> None:
     with pytest.raises(UsageError, match=r"name\.of\.setting=value"):
         set_option({}, assignment)
+
+
+def test_words_are_words() -> None:
+    assert changed("training.channels_last=no").training.channels_last == "no"
+    assert changed("training.channels_last=yes").training.channels_last == "yes"
+    option = set_all("objective.generator.mine:loss.scale=1e-3")
+    assert option["objective"]["generator"]["mine:loss"]["scale"] == 1e-3
 
 
 def test_a_value_that_is_no_yaml() -> None:

@@ -7,10 +7,10 @@ from collections import Counter
 from importlib import resources
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domainxfer.errors import UsageError, did_you_mean
+from domainxfer.plain_yaml import read_yaml
 
 Format = Literal["zip", "tar.gz", "idx", "hub-parquet"]
 Kind = Literal["folders", "loose", "mnist", "rendered", "parts", "stacked"]
@@ -125,7 +125,7 @@ def load_card(name: str) -> Card:
     if name not in known:
         raise UsageError(f"there is no data set {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}")
     text = _cards_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return Card.model_validate({"name": name, **yaml.safe_load(text)})
+    return Card.model_validate({"name": name, **read_yaml(text)})
 
 
 def _cards_folder() -> resources.abc.Traversable:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from domainxfer.datasets.domain_data import SPLITS, DomainData, PictureFiles
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
+from domainxfer.files import legible
 from domainxfer.pictures import find_pictures, is_hidden, picture_problem
 
 MOST_VALIDATION_PICTURES = 200
@@ -104,7 +105,7 @@ def _hold_out_and_check(
         hold_out(domain, name, skipped, seed, validation_share, test_share)
     parts = {split: tuple(PictureFiles(getattr(one, split)) for one in found.values()) for split in SPLITS}
     return DomainData(
-        name=path.resolve().name,
+        name=legible(path.resolve().name),
         domains=domains,
         train=parts["train"],
         validation=parts["validation"],
@@ -195,7 +196,7 @@ def _rename(folders: Sequence[str], names: dict[str, str], path: Path) -> tuple[
         if wanted not in folders:
             hint = did_you_mean(wanted, list(folders))
             raise UsageError(f"--names speaks of {wanted!r}, but {path} has {', '.join(folders)}.{hint}")
-    domains = tuple(names.get(folder, folder) for folder in folders)
+    domains = tuple(names.get(folder, legible(folder)) for folder in folders)
     if len(set(domains)) != len(domains):
         raise UsageError(f"--names gives two domains of {path} the same name: {', '.join(domains)}")
     return domains

@@ -12,7 +12,7 @@ from pathlib import Path
 from domainxfer.datasets.domain_data import SPLITS, DomainData, PictureFiles
 from domainxfer.datasets.folders import Found, drop_unreadable, hold_out
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
-from domainxfer.files import explain_os_error
+from domainxfer.files import explain_os_error, legible
 
 TABLE = "labels.csv"
 COLUMNS = ("split", "picture", "label")
@@ -52,7 +52,7 @@ def load_listed(
             raise UsageError(f"--names {name}=...: {table} has no label {name!r}.{did_you_mean(name, labels)}")
     found: dict[str, Found] = {}
     for label in labels:
-        domain = (names or {}).get(label) or (f"label {label}" if label.isdecimal() else label)
+        domain = (names or {}).get(label) or (f"label {label}" if label.isdecimal() else legible(label))
         for split in SPLITS:
             pictures: list[Path] = getattr(found.setdefault(domain, Found(table.parent)), split)
             pictures += paths.get((split, label), [])
@@ -69,7 +69,7 @@ def load_listed(
         hold_out(one, domain, skipped, seed, validation_share)
     train, validation, test = (tuple(PictureFiles(getattr(one, split)) for one in found.values()) for split in SPLITS)
     return DomainData(
-        name=table.parent.name,
+        name=legible(table.parent.name),
         domains=tuple(found),
         train=train,
         validation=validation,

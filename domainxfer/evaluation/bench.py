@@ -23,6 +23,7 @@ from domainxfer.metrics.per_picture import (
 )
 from domainxfer.metrics.probe import fit_probe
 from domainxfer.training.held_out import HeldOut, Translates, translated
+from domainxfer.training.share_left import share_left
 
 Pair = tuple[int, int]
 
@@ -148,9 +149,10 @@ class Bench:
         """
         held_out = self.held_out
         order = permutation(len(held_out.train[t]), held_out.seed, "floor")[: len(held_out.real[s])]
+        left = share_left([held_out.floors[t]], [held_out.ceilings[s, t]])
         return {
             "kernel": held_out.floors[t],
-            "kernel_left": held_out.floors[t] / held_out.ceilings[s, t],
+            **({} if left is None else {"kernel_left": left}),
             **likeness(held_out.train[t][torch.from_numpy(order)], held_out.real[t]),
             **{name: float(values.mean()) for name, values in self._calls(held_out.real[t], s, t).items()},
             "content": unrelated_cosine(held_out.real[s], held_out.real[t]),

@@ -22,7 +22,7 @@ from domainxfer.evaluation.notes import notes_of, singular, unfinished
 from domainxfer.evaluation.result import CodeFigures, Evaluation, Instrument, Judged, Probe
 from domainxfer.evaluation.subject import InOrderOf, Subject, find_subject, open_for, restricted, shared_domains
 from domainxfer.evaluation.wish import MOST, Wish
-from domainxfer.files import at_home
+from domainxfer.files import at_home, legible
 from domainxfer.metrics.bootstrap import ROUNDS
 from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.manifold import NEIGHBOURS
@@ -233,7 +233,7 @@ def _usable_size(size: int, *subjects: Subject | None) -> int:
 def _judged(subject: Subject, bench: Bench, measures: Measures, codes: tuple[CodeFigures, ...]) -> Judged:
     config = subject.network.config
     return Judged(
-        name=str(subject.path),
+        name=legible(str(subject.path)),
         digest=subject.digest,
         steps=config.steps,
         trained_size=config.size,

@@ -16,6 +16,7 @@ from domainxfer.evaluation.notes import generation_notes
 from domainxfer.evaluation.result import DirectionFigures, Evaluation, Instrument, Judged, refuse_existing
 from domainxfer.evaluation.subject import Subject, name_of_data, open_for
 from domainxfer.evaluation.wish import MOST, Wish
+from domainxfer.files import legible
 from domainxfer.metrics.bootstrap import ROUNDS
 from domainxfer.metrics.extractors import Extractor, load_extractor
 from domainxfer.metrics.manifold import NEIGHBOURS
@@ -143,7 +144,7 @@ def _judged(subject: Subject, judgement: Judgement, bench: GenerationBench) -> J
         source="noise", target=bench.data.name, outputs=bench.count, reals=bench.count, figures=figures
     )
     return Judged(
-        name=str(subject.path),
+        name=legible(str(subject.path)),
         digest=subject.digest,
         steps=config.steps,
         trained_size=config.size,

@@ -8,7 +8,10 @@ from domainxfer.evaluation.generation_bench import MAZES, GenerationBench
 from domainxfer.evaluation.subject import Subject
 from domainxfer.training.held_out import HeldOut
 
-OTHER_SEED = "the baseline was trained with another seed, or one unknown: it may have seen these pictures"
+OTHER_DRAW = (
+    "the baseline was trained with another seed or data.validation_share, or it is not known which: it may have seen "
+    "these pictures"
+)
 DRAWN_BY_SEED = (*MAZES, "stacked-mnist")
 """Sets whose training pictures follow from the seed."""
 
@@ -26,8 +29,8 @@ def notes_of(held_out: HeldOut, subjects: list[Subject], *, paired: bool) -> lis
     for other in subjects[1:]:
         if other.network.config.size != subjects[0].network.config.size:
             notes.append(f"the baseline was trained at {other.network.config.size} px and is judged at {held_out.size}")
-        if _drawn_from_train(data, split) and _seed(other) != _seed(subjects[0]):
-            notes.append(OTHER_SEED)
+        if _drawn_from_train(data, split) and _held_out_by(other, split) != _held_out_by(subjects[0], split):
+            notes.append(OTHER_DRAW)
     if paired and data.truth is None:
         notes.append(
             f"the {split} pictures have the same file names in every domain and are taken for the same scenes; "
@@ -40,14 +43,17 @@ def generation_notes(bench: GenerationBench, subjects: list[Subject]) -> list[st
     """The same for models that make pictures of noise."""
     data, split, count = bench.data, bench.split, len(bench.real)
     notes = [*_of_split(split), *_of_seed(subjects[0], data, split)]
-    if any(_seed(other) != _seed(subjects[0]) for other in subjects[1:]):
+    for other in subjects[1:]:
         if bench.card in DRAWN_BY_SEED:
-            notes.append(
-                "the baseline was trained with another seed, or one unknown, so it learned from other pictures of the "
-                "set: authentic and unseen are held against the wrong ones for it"
-            )
-        elif _drawn_from_train(data, split) or (bench.card == "mnist" and split == "validation"):
-            notes.append(OTHER_SEED)
+            if _seed(other) != _seed(subjects[0]):
+                notes.append(
+                    "the baseline was trained with another seed, or one unknown, so it learned from other pictures of "
+                    "the set: authentic and unseen are held against the wrong ones for it"
+                )
+        elif _held_out_by(other, split) != _held_out_by(subjects[0], split) and (
+            _drawn_from_train(data, split) or (bench.card == "mnist" and split == "validation")
+        ):
+            notes.append(OTHER_DRAW)
     if bench.floor_count < count:
         notes.append(
             f"real: {bench.floor_count} training pictures in the place of {count} outputs: there are no more, and "
@@ -117,6 +123,13 @@ def _folders(pictures: Pictures) -> set[Path]:
 
 def _seed(subject: Subject) -> int | None:
     return subject.recipe.training.seed if subject.recipe else None
+
+
+def _held_out_by(subject: Subject, split: str) -> tuple[int, float] | None:
+    """What decided which of the training pictures were held out; the share for validation does not move test ones."""
+    if subject.recipe is None:
+        return None
+    return subject.recipe.training.seed, subject.recipe.data.validation_share if split == "validation" else 0.0
 
 
 def singular(least: int, features: int) -> list[str]:

@@ -168,7 +168,7 @@ class NetworkModel:
             save_network(self.critic, folder / "critic.safetensors", half=half)
         if card:
             write_text(folder / "README.md", card)
-        write_text(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
+        _write_config(self.config, folder)
 
     @classmethod
     def load(cls, path: Path | str, *, critic: bool = True) -> Self:
@@ -190,6 +190,19 @@ class NetworkModel:
             judge = new_critic(config.critic).eval()
             load_network(judge, folder / "critic.safetensors")
         return cls(config, generator, judge).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def mark_finished(folder: Path) -> None:
+    """Write into a model's folder that the training of its run has ended.
+
+    Raises:
+        DomainxferError: no model there, or it cannot be written.
+    """
+    _write_config(read_config(folder).model_copy(update={"finished": True}), folder)
+
+
+def _write_config(config: ModelConfig, folder: Path) -> None:
+    write_text(folder / "config.json", config.model_dump_json(indent=2) + "\n")
 
 
 def save_network(network: nn.Module, path: Path, *, half: bool = False) -> None:

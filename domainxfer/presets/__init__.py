@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from domainxfer.errors import UsageError, did_you_mean
+from domainxfer.plain_yaml import read_yaml
 from domainxfer.recipe import merged
 
 HERE = Path(__file__).parent
@@ -28,7 +27,7 @@ def load_preset(name: str) -> dict[str, Any]:
             f"unknown preset {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}; or the name of a known "
             "data set, whose recipe is taken"
         )
-    settings: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    settings: dict[str, Any] = read_yaml((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
     if base := settings.pop("based_on", None):
         return merged(load_preset(base), settings)
     return settings

@@ -20,7 +20,7 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.metrics.extractors import load_extractor
 from domainxfer.metrics.truth import TruthFigure
 from domainxfer.models.config import ModelConfig
-from domainxfer.models.model import NetworkModel
+from domainxfer.models.model import NetworkModel, mark_finished
 from domainxfer.models.networks import NoCritic, new_critic, new_generator
 from domainxfer.models.precision import pays_bf16
 from domainxfer.recipe import Recipe
@@ -392,6 +392,8 @@ class Run:
                 self._checkpoint(finished=True)  # again: it holds what is the best, which that figure may have changed
             if all(len(pictures) for pictures in self.data.test):
                 directions, truth = self.books.measure(self.step, "test")
+            if self.best_step is not None:
+                mark_finished(self.books.folder.best)
         self.processes.wait()
         if not finished:
             return Outcome(self.step, finished)

@@ -132,12 +132,13 @@ def new_run(runs: Path, name: str) -> RunFolder:
     return RunFolder(folder)
 
 
-def find_run(runs: Path, name: str | None = None) -> RunFolder:
+def find_run(runs: Path, name: Path | str | None = None) -> RunFolder:
     """A run by path or by name in ``runs``; the latest one without a name.
 
     Raises:
         DomainxferError: there is none; the message lists those there are.
     """
+    name = None if name is None else str(name)
     if name is None or name == "latest":
         if _is_folder(runs / "latest") and (there := all_runs(runs)):
             return there[-1]

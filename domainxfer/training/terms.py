@@ -2,11 +2,14 @@
 
 Terms that score patches (`real_patches`, `fake_patches`) are evaluated at each field of view and averaged. Those that
 compare the scores of one picture with each other skip a view of a single score.
-A term of your own is named ``module:function`` in the recipe, and asks for what it needs in the same way.
+A term of your own is named ``module:function`` in the recipe, and asks for what it needs in the same way. Recipes are
+passed around like pictures, so none may name what is no loss: a function of Python itself, or one that asks for nothing
+that a pass has.
 """
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
@@ -103,18 +106,29 @@ class Term:
         arguments = {name: have[name] for name in sorted(self.needs)}
         scored = self.needs & PATCHES
         if not scored:
-            return self.function(**arguments, **self.settings.options)
+            return self._one_number(self.function(**arguments, **self.settings.options))
         views = arguments[next(iter(scored))]
         compares = getattr(self.function, "compares_patches", False)
         fields = [i for i, view in enumerate(views) if view.shape[1] > 1 or not compares] or range(len(views))
         total = sum(
-            self.function(
-                **{name: value[i] if name in PATCHES else value for name, value in arguments.items()},
-                **self.settings.options,
+            self._one_number(
+                self.function(
+                    **{name: value[i] if name in PATCHES else value for name, value in arguments.items()},
+                    **self.settings.options,
+                )
             )
             for i in fields
         )
         return total / len(fields)  # type: ignore[return-value]
+
+    def _one_number(self, value: Any) -> Tensor:
+        """What the function returned, if it is a loss; those of a user may return anything."""
+        if isinstance(value, Tensor) and value.ndim == 0:
+            return value
+        what = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else f"{type(value).__name__}"
+        raise UsageError(
+            f"{self.name} returned {what}; a loss is one number, a 0-dimensional tensor: end it in .mean()"
+        )
 
 
 def build_terms(objective: Objective) -> dict[Phase, list[Term]]:
@@ -167,7 +181,7 @@ def fakes_teach_labels(recipe: Recipe) -> bool:
 def _build(phase: Phase, name: str, settings: TermSettings) -> Term:
     where = f"objective.{phase}.{name}"
     function = _imported(name, where) if ":" in name else _known(phase, name, where)
-    parameters = inspect.signature(function).parameters
+    parameters = _parameters(function, where)
     options = [p for p, spec in parameters.items() if p not in NEEDS]
     given = {}
     for option, value in settings.options.items():
@@ -215,10 +229,24 @@ def _known(phase: Phase, name: str, where: str) -> Callable[..., Tensor]:
 
 def _imported(name: str, where: str) -> Callable[..., Tensor]:
     module, _, function = name.partition(":")
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise UsageError(f"{where}: {module} is a module of Python itself, which has no losses; call yours otherwise")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, SyntaxError, ValueError) as error:
         raise UsageError(f"{where}: cannot import it ({error}); is its folder on PYTHONPATH?") from error
     if not callable(found):
         raise UsageError(f"{where}: {name} is not a function")
+    if not NEEDS & _parameters(found, where).keys():
+        raise UsageError(
+            f"{where}: {name} asks for nothing that a pass has, so it is no loss; a term may ask for "
+            f"{', '.join(sorted(NEEDS))}"
+        )
     return found  # type: ignore[no-any-return]
+
+
+def _parameters(function: Callable[..., Any], where: str) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError) as error:  # of some that are written in C nothing is known
+        raise UsageError(f"{where}: nothing says what it asks for ({error})") from error

@@ -117,6 +117,17 @@ def test_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
     assert sizes(data) == {"train": [4, 4], "validation": [1, 1], "test": [1, 1]}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text here")
+def test_a_domain_whose_name_is_no_utf_8_has_one_that_can_be_written(tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"pets\xe9")
+    for domain in (b"caf\xe9", b"dog"):
+        fill(place / os.fsdecode(domain), 6)
+    data = load_folder(place)
+    assert (data.name, data.domains) == (r"pets\xe9", (r"caf\xe9", "dog"))
+    named = load_folder(place, names={os.fsdecode(b"caf\xe9"): "coffee"})
+    assert named.domains == ("coffee", "dog")
+
+
 def test_validation_is_bounded(tmp_path: Path) -> None:
     for domain in ("cat", "dog"):
         fill(tmp_path / domain, 250)

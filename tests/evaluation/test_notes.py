@@ -63,7 +63,25 @@ def test_a_baseline_of_another_seed_learned_from_other_pictures(tmp_path: Path, 
     assert _generation_notes(data, other, card="mnist").count("\n") == 0, "its test pictures are nobody's choice"
     for i in range(8):
         Image.new("RGB", (16, 16)).save(tmp_path / f"{i}.png")
-    assert "may have seen these pictures" in _generation_notes(load_folder(tmp_path, allow_single=True), other)
+    loose = load_folder(tmp_path, allow_single=True)
+    assert "may have seen these pictures" in _generation_notes(loose, other)
+
+
+def test_a_baseline_that_held_out_fewer_may_have_seen_some(tmp_path: Path) -> None:
+    for i in range(8):
+        Image.new("RGB", (16, 16)).save(tmp_path / f"{i}.png")
+    loose = load_folder(tmp_path, allow_single=True)
+    ours, other = (override(Recipe(), {"data": {"validation_share": share}}) for share in (0.1, 0.02))
+    network = SimpleNamespace(config=SimpleNamespace(finished=True))
+    subjects = [Subject(Path("runs/n-1"), network, one, None, "") for one in (ours, other)]  # type: ignore[arg-type]
+    facts = {
+        "data": loose, "size": 32, "card": "", "mazes": None, "reader": None, "real": torch.zeros(80, 70),
+        "train": torch.zeros(500, 70), "train_pictures": 500, "floor_count": 80, "mode_count": 80,
+    }  # fmt: skip
+    for split, seen in (("validation", True), ("test", False)):
+        bench = SimpleNamespace(**facts, split=split)
+        notes = "\n".join(generation_notes(bench, subjects))  # type: ignore[arg-type]
+        assert ("may have seen these pictures" in notes) is seen, split
 
 
 def test_what_to_know_of_pictures_made_of_noise(tiny_data: Any) -> None:

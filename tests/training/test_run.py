@@ -247,6 +247,7 @@ def test_the_best_model_is_that_of_the_best_figure_also_over_a_resume(
             shares.setdefault(int(row["step"]), []).append(float(row["kid"]) / float(row["ceiling"]))
     best = min(shares, key=lambda step: sum(shares[step]))
     assert NetworkModel.load(folder.best).config.steps == best
+    assert NetworkModel.load(folder.best).config.finished, "its run has ended"
 
     unbeaten = new_run(judged_data(), {"steps": 7})
     unbeaten.resume()

@@ -286,6 +286,29 @@ def test_terms_that_cannot_be_imported(my_terms: types.ModuleType, tmp_path: Any
     assert "is not a function" in refusal("generator", {"my_terms:number": 1})
 
 
+def test_a_recipe_runs_no_other_function(my_terms: types.ModuleType) -> None:
+    """Recipes come from others; what they name is called."""
+    for name in ("subprocess:getoutput", "os:system", "os.path:exists", "builtins:exec"):
+        assert "a module of Python itself" in refusal("generator", {name: {"cmd": "true"}})
+    my_terms.remove = lambda path: None  # type: ignore[attr-defined]
+    assert "asks for nothing that a pass has" in refusal("generator", {"my_terms:remove": {"path": "."}})
+    my_terms.unknown = dict.fromkeys  # type: ignore[attr-defined]
+    assert "asks for" in refusal("generator", {"my_terms:unknown": 1})
+
+
+@pytest.mark.parametrize(
+    ("returned", "what"), [(torch.zeros(3), "a tensor (3,)"), (0.5, "float"), (None, "NoneType"), ("text", "str")]
+)
+@pytest.mark.parametrize("asks", ["x_fake", "fake_patches"])
+def test_a_loss_is_one_number(my_terms: types.ModuleType, asks: str, returned: Any, what: str) -> None:
+    fn: dict[str, Any] = {"x_fake": lambda x_fake: returned, "fake_patches": lambda fake_patches: returned}
+    my_terms.fn = fn[asks]  # type: ignore[attr-defined]
+    (term,) = built("generator", {"my_terms:fn": 1})
+    with pytest.raises(UsageError, match=r"my_terms:fn returned .*one number") as caught:
+        term({"x_fake": torch.zeros(2), "fake_patches": (torch.zeros(2, 4),)})
+    assert what in str(caught.value)
+
+
 def test_settings_are_what_the_recipe_says() -> None:
     term = built("generator", {"cycle": {"weight": {0: 10.0, 10: 0.0}}})[0]
     assert isinstance(term.settings, TermSettings)
