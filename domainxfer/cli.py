@@ -15,6 +15,7 @@ from domainxfer.cli_options import (
     Cpu,
     DataRoot,
     MaxTime,
+    Mend,
     Names,
     Offline,
     RunName,
@@ -253,6 +254,7 @@ def generate(
     code: Annotated[str | None, typer.Option(help="Variation: numbers in [-1, 1], e.g. 0.5,-1.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise; pictures of a seed are numbered from 0.")] = 0,
     count: Annotated[int | None, typer.Option(min=1, help="Write so many single pictures into the folder -o.")] = None,
+    mend: Mend = 0,
     interpolate: Annotated[
         str | None, typer.Option(metavar="A,B", help="The way from picture A to picture B, along the great circle.")
     ] = None,
@@ -277,7 +279,9 @@ def generate(
     ends, terms = two_numbers("--interpolate", interpolate), two_numbers("--add", add)
     wish = Wish(count, ends, terms, sweep_code, linear, steps, gif)
     numbers = numbers_in(code)
-    generate_command(run, runs, wish, label=label, code=numbers, seed=seed, output=output, overwrite=overwrite)
+    generate_command(
+        run, runs, wish, label=label, code=numbers, seed=seed, mend=mend, output=output, overwrite=overwrite
+    )
 
 
 @app.command()
@@ -314,6 +318,7 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of pictures, noise and intervals.")] = 0,
+    mend: Mend = 0,
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Equal file names in all domains are chance, not the same scenes.")
     ] = False,
@@ -342,6 +347,7 @@ def evaluate(
             size=size,
             most=most,
             seed=seed,
+            mend=mend,
             unpaired=unpaired,
             json_file=json_file,
             keep_in_run=True,

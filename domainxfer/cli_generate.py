@@ -27,16 +27,17 @@ def generate_command(
     label: str | None,
     code: list[float] | None,
     seed: int,
+    mend: int,
     output: Path | None,
     overwrite: bool,
 ) -> None:
     """Make what was wished for, and say on standard output where it lies; notes go to standard error."""
-    wish.check(output)
+    wish.check(output, mend=mend)
     from domainxfer.generate import PictureMaker, refuse_existing
     from domainxfer.loaded import find_model  # imports torch: seconds, which a wrong call need not wait for
 
     path, network = find_model(run, None, runs)
-    maker = PictureMaker(network, label=label, code=code, seed=seed)
+    maker = PictureMaker(network, label=label, code=code, seed=seed, mend=mend)
     name = _name_of(path)
     note_unfinished(network.config, name, Console(stderr=True, highlight=False))
     if maker.label is not None:
@@ -44,8 +45,9 @@ def generate_command(
     if wish.count is not None and output is not None:
         said = _write_many(maker, wish.count, output, name, overwrite)
     else:
-        of_seed = f"_seed{seed}" if seed else ""  # who tries seeds need not rename each sheet
-        target = _target(output, f"{name}_{wish.in_name}{of_seed}{'.gif' if wish.animated(output) else '.png'}")
+        tried = f"_seed{seed}" if seed else ""  # who tries seeds need not rename each sheet
+        tried += f"_mend{mend}" if mend else ""
+        target = _target(output, f"{name}_{wish.in_name}{tried}{'.gif' if wish.animated(output) else '.png'}")
         refuse_existing([target], overwrite)
         said = f"{target}: {_write_sheet(maker, wish, target)}"
     wide_console().print(said, markup=False, soft_wrap=True)
@@ -63,17 +65,20 @@ class Wish:
     steps: int | None = None
     gif: bool = False
 
-    def check(self, output: Path | None) -> None:
+    def check(self, output: Path | None, *, mend: int = 0) -> None:
         """Refuse what contradicts itself, before anything slow.
 
         Raises:
-            UsageError: two wishes at once, an option of another wish, or ``output`` is no name for what is made.
+            UsageError: two wishes at once, an option of another wish, ``mend`` where noise is shown as it is, or
+                ``output`` is no name for what is made.
         """
         wishes = {"--count": self.count, "--interpolate": self.interpolate, "--add": self.add}
         wished = [option for option, given in wishes.items() if given is not None]
         wished += ["--sweep-code"] if self.sweep_code else []
         if len(wished) > 1:
             raise UsageError(f"{' and '.join(wished)} make different things; ask for one at a time")
+        if mend and wished and self.count is None:
+            raise UsageError(f"{wished[0]} shows what becomes of noise as it is, and --mend changes it; leave one out")
         if self.interpolate is None and (self.linear or self.gif):
             raise UsageError(f"{'--linear' if self.linear else '--gif'} says how to interpolate; add --interpolate A,B")
         if self.steps is not None and self.interpolate is None and not self.sweep_code:

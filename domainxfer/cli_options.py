@@ -25,6 +25,14 @@ MaxTime = Annotated[
 RunName = Annotated[str | None, typer.Option(help="Name of the run; a number is added.")]
 Cpu = Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")]
 Seed = Annotated[int | None, typer.Option(min=0)]
+Mend = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Of noise: draw a part of it again, so many times, and keep what the model's critic likes better: fewer "
+        "mistakes, less variety.",
+    ),
+]
 
 
 def settings_in(changes: list[str] | None, **shorthands: int | None) -> dict[str, Any]:

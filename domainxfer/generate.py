@@ -19,6 +19,7 @@ from torch import Tensor
 from domainxfer.errors import DomainxferError, UsageError, did_you_mean
 from domainxfer.files import written_whole
 from domainxfer.latent import added, as_normal, as_uniform, between_linear, between_slerp, code_sweep
+from domainxfer.mend import mended
 from domainxfer.models.model import NetworkModel
 from domainxfer.save_picture import write_picture
 from domainxfer.training.samples import codes_of, noise_of, titled_grid
@@ -39,9 +40,11 @@ class PictureMaker:
             after the other in a row of pictures.
         code: as many values in [-1, 1] as the model's code has; None means all 0.
         seed: of the noise.
+        mend: so many times a part of each picture's noise is drawn again, and kept where the critic likes the picture
+            better (`domainxfer.mend`).
 
     Raises:
-        UsageError: the model translates, has no such label, or another code.
+        UsageError: the model translates, has no such label, or another code; or no critic to mend by.
     """
 
     def __init__(
@@ -51,11 +54,16 @@ class PictureMaker:
         label: str | int | None = None,
         code: Sequence[float] | None = None,
         seed: int = 0,
+        mend: int = 0,
     ) -> None:
         config = model.config.generator
         if config.content != "noise":
             raise UsageError("this model translates pictures and needs one to begin with: use domainxfer translate")
-        self.model, self.seed = model, seed
+        if mend < 0:
+            raise UsageError(f"mend is {mend}; a number of draws is wanted, 0 for none")
+        if mend and model.critic is None:
+            raise UsageError("this model has no critic, so nothing can say which pictures to mend; leave --mend out")
+        self.model, self.seed, self.mend = model, seed, mend
         self.names = model.domains if config.labels == len(model.domains) else tuple(map(str, range(config.labels)))
         self.label = self._checked_label(label)
         self.code = self._checked_code(code)
@@ -80,7 +88,8 @@ class PictureMaker:
         """
         has_codes = self.model.config.generator.code_size > 0
         code = codes_of(self.model, self.seed, numbers) if has_codes and self.code is None else None
-        return self._made(self.noise(numbers), self._in_turn(numbers), code)
+        labels = self._in_turn(numbers)
+        return self._made(self._chosen(numbers, labels, code), labels, code)
 
     def write_all(
         self,
@@ -108,12 +117,13 @@ class PictureMaker:
     def grid(self) -> Image.Image:
         """A row for each of the first noise vectors, a column for each label; else the first 64 pictures by rows."""
         if len(self.shown) > 1:
-            noise = self.noise(range(SIDE)).repeat_interleave(len(self.shown), dim=0)
+            numbers, labels = _each(list(range(SIDE)), len(self.shown)), self.shown * SIDE
             rows = [str(number) for number in range(SIDE)]
-            return self._sheet(noise, self.shown * SIDE, self._shown_names(), rows)
+            return self._sheet(self._chosen(numbers, labels), labels, self._shown_names(), rows)
         columns = [f"+ {number}" for number in range(SIDE)]
         rows = [str(first) for first in range(0, SIDE * SIDE, SIDE)]
-        return self._sheet(self.noise(range(SIDE * SIDE)), self.shown * SIDE * SIDE, columns, rows)
+        labels = self.shown * SIDE * SIDE
+        return self._sheet(self._chosen(range(SIDE * SIDE), labels), labels, columns, rows)
 
     def way(self, first: int, last: int, steps: int, *, linear: bool = False) -> Tensor:
         """Noise from that of one picture to that of another, (steps, noise_size); see `domainxfer.latent`.
@@ -227,7 +237,8 @@ class PictureMaker:
         return [self.names[label] for label in self.shown]
 
     def _few_pictures(self, numbers: Sequence[int]) -> list[Image.Image]:
-        return [_as_picture(x) for x in self._made(self.noise(numbers), self._in_turn(numbers))]
+        labels = self._in_turn(numbers)
+        return [_as_picture(x) for x in self._made(self._chosen(numbers, labels), labels)]
 
     def _in_turn(self, numbers: Sequence[int]) -> list[int]:
         """The label of each picture: all of them one after the other; none where the model has none."""
@@ -235,20 +246,36 @@ class PictureMaker:
 
     def _made(self, noise: Tensor, labels: list[int], code: Tensor | None = None) -> Tensor:
         """Pictures (N, C, H, W) in [-1, 1] of noise (N, Z), N labels or none, and codes (N, code_size) or the one."""
-        label = torch.tensor(labels) if labels else None
-        if code is None and self.code is not None:
-            code = self.code.expand(len(noise), -1)
-        made = []
-        for start in range(0, len(noise), AT_ONCE):
-            rows = torch.arange(start, start + AT_ONCE).clamp(max=len(noise) - 1)  # the last fills up its batch
-            given = [None if given is None else given[rows] for given in (label, code)]
-            made.append(self.model.apply(noise[rows], *given)[: len(noise) - start].float().cpu())
+        made = [self.model.apply(*given)[:count].float().cpu() for given, _, count in self._few(noise, labels, code)]
         pictures = torch.cat(made)
         if not pictures.isfinite().all():
             raise DomainxferError(
                 "the pictures of this model are not-a-number: its training diverged; take the model of an earlier step"
             )
         return pictures
+
+    def _chosen(self, numbers: Sequence[int], labels: list[int], code: Tensor | None = None) -> Tensor:
+        """The noise of single pictures, mended for their labels and codes where that was asked for."""
+        noise = self.noise(numbers)
+        if not self.mend:
+            return noise
+        better = []
+        for given, rows, count in self._few(noise, labels, code):
+            there = [numbers[row] for row in rows]
+            better.append(mended(self.model, *given, seed=self.seed, numbers=there, times=self.mend)[:count])
+        return torch.cat(better)
+
+    def _few(
+        self, noise: Tensor, labels: list[int], code: Tensor | None
+    ) -> Iterator[tuple[tuple[Tensor, Tensor | None, Tensor | None], list[int], int]]:
+        """(noise, label, code) of `AT_ONCE` pictures, their places, and how many count: the rest fills up a batch."""
+        label = torch.tensor(labels) if labels else None
+        if code is None and self.code is not None:
+            code = self.code.expand(len(noise), -1)
+        for start in range(0, len(noise), AT_ONCE):
+            rows = torch.arange(start, start + AT_ONCE).clamp(max=len(noise) - 1)
+            label_there, code_there = (None if given is None else given[rows] for given in (label, code))
+            yield (noise[rows], label_there, code_there), rows.tolist(), len(noise) - start
 
     def _labels_below(self, noise: Tensor, titles: list[str]) -> Image.Image:
         """A sheet with a column a noise vector and a row a label."""

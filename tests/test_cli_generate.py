@@ -15,7 +15,8 @@ from PIL import Image
 
 import domainxfer
 from domainxfer.generate import PictureMaker
-from domainxfer.models.config import GeneratorConfig, ModelConfig
+from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
+from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
 
@@ -73,6 +74,21 @@ def test_a_grid_of_a_run_lies_in_the_working_folder_under_its_name(generate: Cal
     assert generate(named) == (0, "mine-1_grid.png: a column for each label, a row for noise 0 to 7 of seed 0\n", "")
     assert shows(tmp_path / "mine-1_grid.png", PictureMaker(domainxfer.load("runs/mine-1")).grid())
     assert files(tmp_path) == {"mine-1_grid.png"}
+
+
+def test_mended_pictures_are_called_so(generate: Call, tmp_path: Path) -> None:
+    config = GeneratorConfig(content="noise", output="plain", size=16, width=8, blocks=1, noise_size=6)
+    judge = CriticConfig(width=8, depth=2, fields=(1,), size=16)
+    torch.manual_seed(0)
+    about = ModelConfig(size=16, generator=config, critic=judge)
+    NetworkModel(about, Generator(config), Critic(judge)).save(tmp_path / "judged")
+    assert generate("judged", "--mend", "4")[0] == 0
+    assert shows(tmp_path / "judged_grid_mend4.png", PictureMaker(domainxfer.load("judged"), mend=4).grid())
+    assert generate("judged", "--mend", "4", "--count", "2", "-o", "many")[0] == 0
+    assert shows(tmp_path / "many" / "judged_000001.png", domainxfer.load("judged").generate(2, mend=4)[1])
+    for shown in (["--interpolate", "0,1"], ["--add", "0,1"], ["--sweep-code"]):
+        assert f"{shown[0]} shows what becomes of noise as it is" in error(generate("judged", "--mend", "4", *shown), 2)
+    assert "no critic" in error(generate(str(model(tmp_path / "alone")), "--mend", "4"), 2)
 
 
 def test_label_code_seed_and_runs_are_heard(generate: Call, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def evaluate(
     weights: Path | str | None = None,
     size: int | None = None,
     seed: int = 0,
+    mend: int = 0,
     masks: Path | str | None = None,
     most: int | None = None,
     baseline: str | Path | None = None,
@@ -65,6 +66,8 @@ def evaluate(
         weights: file of an extractor that needs one.
         size: side at which pictures are translated, px; None takes the model's (for folders: the extractor's).
         seed: of the choice of pictures, of noise, and of the redraws.
+        mend: of noise: so many times a part of it is drawn again, and kept where the model's critic likes the picture
+            better (`domainxfer.mend`); of a baseline's, too.
         masks: a folder of masks named like the sources: white where change is wanted.
         most: pictures of a domain that are looked at; None takes 1000, or up to 10,000 of noise if they are small.
         baseline: another model, judged on the same pictures.
@@ -88,15 +91,19 @@ def evaluate(
     named = data if against is None else str(against)
     wish = Wish(
         data_root=_path(data_root), names=names, split=split, extractor=extractor, weights=_path(weights),
-        size=size, seed=seed, masks=_path(masks), most=most, unpaired=unpaired, offline=offline,
+        size=size, seed=seed, mend=mend, masks=_path(masks), most=most, unpaired=unpaired, offline=offline,
         json_file=_path(json_file), keep_in_run=keep_in_run, overwrite=overwrite, say=on_event,
-        apart=_what_sets_it_apart(on=named, beside=baseline, masks=masks, size=size, most=most, seed=seed or None),
+        apart=_what_sets_it_apart(
+            on=named, beside=baseline, masks=masks, size=size, most=most, seed=seed or None, mend=mend or None
+        ),
     )  # fmt: skip
     runs = at_home(runs)
-    subject = find_subject(str(what), runs)
+    subject = find_subject(str(what), runs, critic=mend > 0)
+    if mend and (subject is None or not subject.generates):
+        raise UsageError(f"--mend is for models that make pictures of noise; {what} is none")
     if subject is None:
         return _of_folders(at_home(what), against, baseline, wish)
-    other = find_subject(str(baseline), runs) if baseline is not None else None
+    other = find_subject(str(baseline), runs, critic=mend > 0) if baseline is not None else None
     if baseline is not None and other is None:
         raise DomainxferError(f"{baseline} holds no model; --baseline compares with another model")
     if other is not None and other.generates != subject.generates:

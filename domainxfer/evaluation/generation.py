@@ -78,7 +78,7 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
     found: list[Judgement] = []
     for one in subjects:
         wish.say(f"generating {bench.count} pictures with {one.path}")
-        found.append(bench.judge(one.network))
+        found.append(bench.judge(one.network, mend=wish.mend))
     if sheet is not None and bench.mazes is not None:
         save_picture(maze_sheet(found[0].pictures), sheet)
         wish.say(f"written to {sheet}")
@@ -99,7 +99,8 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
             judged=judged[0],
             baseline=judged[1] if baseline else None,
             difference=differences(found[0].measures, found[1].measures) if baseline else {},
-            notes=tuple(generation_notes(bench, subjects)),
+            mend=wish.mend,
+            notes=tuple(generation_notes(bench, subjects, mend=wish.mend)),
             unreadable=len(data.skipped),
         ),
     )
@@ -113,6 +114,9 @@ def _refuse_senseless(subjects: list[Subject], wish: Wish) -> None:
                 f"{option} is for models that translate: {subjects[0].path} makes pictures of noise, which have no "
                 "sources; leave it out"
             )
+    deaf = next((one.path for one in subjects if one.network.critic is None), None)
+    if wish.mend and deaf is not None:
+        raise UsageError(f"--mend: {deaf} has no critic, so nothing can say which pictures to mend; leave it out")
     shapes = [(one.network.config.size, one.network.config.generator.channels) for one in subjects]
     if wish.size not in (None, shapes[0][0]):
         raise UsageError(

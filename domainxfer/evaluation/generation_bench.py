@@ -98,13 +98,18 @@ class GenerationBench:
             self.real_classes = self._classes(self._loaded(train, order[: self.mode_count]))
         self.floor = self._of_real(self._loaded(train, order[: self.floor_count]))
 
-    def judge(self, network: NetworkModel) -> Judgement:
+    def judge(self, network: NetworkModel, *, mend: int = 0) -> Judgement:
         """All figures of what a model makes of noise, with its labels in turn and codes drawn.
+
+        Args:
+            network: the model.
+            mend: as in `PictureMaker`.
 
         Raises:
             DomainxferError: it makes no numbers.
         """
-        made = made_of_noise(network, self.seed, max(self.count, self.mode_count if self.reader else 0))
+        count = max(self.count, self.mode_count if self.reader else 0)
+        made = made_of_noise(network, self.seed, count, mend=mend)
         pictures, weights = made[: self.count], self.weights[0]
         features = self._features([pictures])
         found = {"kernel": kernel_estimate(features, self.real, *self.weights)}
@@ -173,7 +178,9 @@ class GenerationBench:
         return torch.cat([self.features_of(part) for part in parts])
 
 
-def made_of_noise(network: NetworkModel, seed: int, count: int, code: Sequence[float] | None = None) -> Tensor:
+def made_of_noise(
+    network: NetworkModel, seed: int, count: int, code: Sequence[float] | None = None, *, mend: int = 0
+) -> Tensor:
     """The first pictures of a seed, (count, C, H, W) in [-1, 1], in the 256 levels that a file would keep.
 
     Args:
@@ -181,11 +188,12 @@ def made_of_noise(network: NetworkModel, seed: int, count: int, code: Sequence[f
         seed: of the noise; labels follow each other whatever it is.
         count: how many.
         code: the same for all; None draws one for each.
+        mend: as in `PictureMaker`.
 
     Raises:
         DomainxferError: the model makes no numbers.
     """
-    maker = PictureMaker(network, seed=seed, code=code)
+    maker = PictureMaker(network, seed=seed, code=code, mend=mend)
     parts = [maker.as_trained(range(at, min(at + CHUNK, count))) for at in range(0, count, CHUNK)]
     return torch.cat(parts).add(1).mul(127.5).round().div(127.5).sub(1)
 

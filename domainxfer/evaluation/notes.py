@@ -39,10 +39,15 @@ def notes_of(held_out: HeldOut, subjects: list[Subject], *, paired: bool) -> lis
     return notes + _skipped(data) + singular(min(map(len, held_out.real)), held_out.real[0].shape[1])
 
 
-def generation_notes(bench: GenerationBench, subjects: list[Subject]) -> list[str]:
-    """The same for models that make pictures of noise."""
+def generation_notes(bench: GenerationBench, subjects: list[Subject], *, mend: int = 0) -> list[str]:
+    """The same for models that make pictures of noise, a part of which was drawn again ``mend`` times."""
     data, split, count = bench.data, bench.split, len(bench.real)
     notes = [*_of_split(split), *_of_seed(subjects[0], data, split)]
+    if mend:
+        notes.append(
+            f"mended: {mend} times a part of each picture's noise was drawn again, and kept where the model's critic "
+            "liked the picture better; figures of plain draws are those without --mend"
+        )
     for other in subjects[1:]:
         if bench.card in DRAWN_BY_SEED:
             if _seed(other) != _seed(subjects[0]):

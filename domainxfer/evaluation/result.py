@@ -144,6 +144,8 @@ class Evaluation(_Frozen):
     size: int
     """Side at which pictures were translated or made, px."""
     seed: int
+    mend: int = 0
+    """How often a part of the noise was drawn again, and kept where the critic liked the picture better."""
     neighbours: int
     """k of precision, recall, density and coverage."""
     rounds: int

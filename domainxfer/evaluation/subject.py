@@ -40,8 +40,10 @@ class Subject:
         return self.network.config.generator.content == "noise"
 
 
-def find_subject(what: str, runs: Path) -> Subject | None:
+def find_subject(what: str, runs: Path, *, critic: bool = False) -> Subject | None:
     """A model by the path of its folder or run, by a run's name, or one that ships; None for any other folder.
+
+    With its ``critic`` only where that is asked for: figures of what it makes need none.
 
     Raises:
         DomainxferError: there is nothing of that name, or the model is damaged.
@@ -52,7 +54,7 @@ def find_subject(what: str, runs: Path) -> Subject | None:
         raise DomainxferError(f"{what} is no folder and no run: {error}") from error
     if not any((path / name).exists() for name in ("config.json", "model/config.json", "recipe.yaml")):
         return None
-    network = NetworkModel.load(path, critic=False)
+    network = NetworkModel.load(path, critic=critic)
     beside = next((folder for folder in (path, path.parent) if (folder / "recipe.yaml").exists()), None)
     return Subject(
         path=path,

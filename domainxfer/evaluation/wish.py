@@ -37,6 +37,7 @@ class Wish:
     weights: Path | None
     size: int | None
     seed: int
+    mend: int
     masks: Path | None
     most: int | None
     """None takes what suits the pictures."""

@@ -140,6 +140,19 @@ class NetworkModel:
         """
         return torch.stack([patches.mean(1) for patches in self._judge(image, label).patches]).mean(0)
 
+    @torch.inference_mode()
+    def whole_score(self, image: Tensor, label: Tensor | None = None) -> Tensor:
+        """How real images (B, C, H, W) look to the critic as wholes: (B,), the mean of its scores of the whole picture.
+
+        Scores of patches count only where there are no others: a picture of patches that are all likely may be none.
+
+        Raises:
+            DomainxferError: the model was saved without its critic.
+        """
+        views = self._judge(image, label).patches
+        whole = [scores for scores in views if scores.shape[1] == 1] or views
+        return torch.stack([scores.mean(1) for scores in whole]).mean(0)
+
     def _judge(self, image: Tensor, label: Tensor | None = None) -> View:
         if self.critic is None:
             raise DomainxferError("this model was saved without its critic (critic.safetensors), which this needs")

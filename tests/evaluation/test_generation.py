@@ -15,7 +15,8 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.evaluation import code_response, generation, generation_bench
 from domainxfer.evaluation.result import Evaluation
 from domainxfer.generate import PictureMaker
-from domainxfer.models.config import GeneratorConfig, ModelConfig
+from domainxfer.models.config import CriticConfig, GeneratorConfig, ModelConfig
+from domainxfer.models.critic import Critic
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
 from domainxfer.recipe import Recipe, override, write_recipe
@@ -97,6 +98,29 @@ def test_the_seed_decides(place: Path) -> None:
     assert evaluate(place) == once
     assert evaluate(place, seed=1).judged != once.judged
     assert evaluate(place, split="validation").judged != once.judged
+
+
+def test_mended_pictures_are_judged_apart(place: Path, tmp_path: Path) -> None:
+    plain, judge = network(), CriticConfig(width=8, depth=2, fields=(1,), size=SIDE)
+    config = plain.config.model_copy(update={"critic": judge})
+    run_folder(tmp_path / "judged-1", str(place / "mine"), NetworkModel(config, plain.generator, Critic(judge)))
+    found = evaluate(place, str(tmp_path / "judged-1"), mend=5, keep_in_run=True)
+    assert (tmp_path / "judged-1" / "evaluation-test-gabor-mend-5.json").exists()
+    assert found.mend == 5
+    assert any(note.startswith("mended: 5 times") for note in found.notes)
+    assert found.judged.mean != evaluate(place, str(tmp_path / "judged-1")).judged.mean
+    made = generation_bench.made_of_noise(domainxfer.load(tmp_path / "judged-1"), 0, 12, mend=5)
+    expected = PictureMaker(domainxfer.load(tmp_path / "judged-1"), mend=5).as_trained(range(12))
+    assert (made - expected).abs().max() < 1 / 127
+
+
+@pytest.mark.parametrize(
+    ("what", "says"), [("mine-1", "has no critic"), ("translator", "make pictures of noise"), ("mine", "of noise")]
+)
+def test_what_cannot_be_mended(place: Path, what: str, says: str) -> None:
+    named = what if what == "mine-1" else str(place / what)
+    with pytest.raises(UsageError, match=rf"--mend.*{says}"):
+        evaluate(place, named, mend=3)
 
 
 def test_two_models(place: Path) -> None:

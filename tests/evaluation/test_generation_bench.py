@@ -53,7 +53,7 @@ def bench_of(data: DomainData, extractor: Extractor | None = None, **more: objec
 
 def judged(bench: GenerationBench, made: Tensor, monkeypatch: pytest.MonkeyPatch) -> Judgement:
     """What is said of a generator whose pictures are these."""
-    monkeypatch.setattr(generation_bench, "made_of_noise", lambda network, seed, count: made[:count])
+    monkeypatch.setattr(generation_bench, "made_of_noise", lambda network, seed, count, mend: made[:count])
     return bench.judge(None)  # type: ignore[arg-type]
 
 

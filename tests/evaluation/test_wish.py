@@ -27,7 +27,7 @@ class OfARun:
 
 def wish(**changes: Any) -> Wish:
     plain = dict.fromkeys(("data_root", "names", "weights", "size", "masks", "most", "json_file"))
-    asked = {"split": "test", "extractor": "auto", "seed": 0, "say": print, "apart": ()}
+    asked = {"split": "test", "extractor": "auto", "seed": 0, "mend": 0, "say": print, "apart": ()}
     off = dict.fromkeys(("unpaired", "offline", "keep_in_run", "overwrite"), False)
     return Wish(**{**plain, **asked, **off, **changes})
 
