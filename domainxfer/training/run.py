@@ -392,7 +392,7 @@ class Run:
                 self._checkpoint(finished=True)  # again: it holds what is the best, which that figure may have changed
             if all(len(pictures) for pictures in self.data.test):
                 directions, truth = self.books.measure(self.step, "test")
-            if self.best_step is not None:
+            if (self.books.folder.best / "config.json").exists():  # there are no figures, or somebody took it away
                 mark_finished(self.books.folder.best)
         self.processes.wait()
         if not finished:

@@ -325,6 +325,18 @@ def test_which_step_was_the_best_is_known_after_a_resume(
     assert more.train().better_step == 2
 
 
+def test_a_run_whose_best_model_was_taken_away_ends_all_the_same(
+    new_run: Callable[..., Run], folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter((0.1, 0.2, 0.2, 0.3))
+    monkeypatch.setattr(run_module, "rank", lambda directions: next(given))
+    new_run(judged_data()).train()
+    shutil.rmtree(folder.best)
+    more = new_run(judged_data(), {"figure_every": 100, "steps": 7})
+    more.resume()
+    assert more.train().finished
+
+
 def test_the_last_figure_is_in_the_checkpoint_too(new_run: Callable[..., Run], folder: RunFolder) -> None:
     """Else a later and worse model would take the place of the best one."""
     run = new_run(judged_data(), {"figure_every": 100})
