@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 import domainxfer
 from domainxfer.api import dry_run
 from domainxfer.datasets.card import load_card
+from domainxfer.datasets.rendered import demo
 from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.loaded import find_model
 from domainxfer.prepare import prepare
@@ -113,6 +115,7 @@ def test_a_run_goes_on_with_pictures_that_were_moved(mine, tmp_path, monkeypatch
 
 def test_a_known_set_stays_one_beside_a_folder_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "demo_data", partial(demo.demo_data, train=6, validation=3, test=3))
     domainxfer.train("demo", changes={**TINY, "generator": {"width": 16, "blocks": 1}}, cpu=True)
     (tmp_path / "demo" / "a").mkdir(parents=True)
     wish = {"training": {"steps": 5}}
@@ -574,7 +577,7 @@ def test_the_package_has_what_the_commands_have(mine):
 
 def test_paths_and_numbers_may_be_paths_and_numbers(mine, tmp_path):
     (tmp_path / "r.yaml").write_text("data: {size: 32, batch: 4}\n")
-    common = {"changes": {"training": {"steps": 1}}, "cpu": True}
+    common = {"changes": {**OF_NOISE, "training": {"steps": 1}}, "cpu": True}
     assert dry_run(mine, recipe_file=str(tmp_path / "r.yaml"), **common).steps == 1
     assert dry_run(mine, mode="generate", labels=2, **common).steps == 1
     with pytest.raises(UsageError, match=r"supervise: .*less than or equal to 1"):
