@@ -285,6 +285,22 @@ def generate(
 
 
 @app.command()
+def export(
+    model: Annotated[
+        str, typer.Argument(help="A run, a model, or one that ships: horse2zebra; latest is the latest run.")
+    ] = "latest",
+    to: Annotated[str, typer.Option(help="onnx: for onnxruntime, in any language, without torch.")] = "onnx",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File or folder. [default: ./RUN.onnx]")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write a model's generator as one file that needs no torch: domainxfer export latest --to onnx"""
+    from domainxfer.cli_export import export_command
+
+    export_command(model, to, runs, output, overwrite=overwrite)
+
+
+@app.command()
 def evaluate(
     what: Annotated[str, typer.Argument(help="A run or a model; or a folder of pictures, to be held against REALS.")],
     against: Annotated[

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from domainxfer.cli_console import note_unfinished, wide_console
+from domainxfer.cli_options import output_file
 from domainxfer.errors import UsageError
 from domainxfer.save_picture import format_of, write_picture
 from domainxfer.translate_plan import in_name
@@ -35,10 +36,11 @@ def generate_command(
     wish.check(output, mend=mend)
     from domainxfer.generate import PictureMaker, refuse_existing
     from domainxfer.loaded import find_model  # imports torch: seconds, which a wrong call need not wait for
+    from domainxfer.training.run_folder import name_of_model
 
     path, network = find_model(run, None, runs)
     maker = PictureMaker(network, label=label, code=code, seed=seed, mend=mend)
-    name = _name_of(path)
+    name = name_of_model(path)
     note_unfinished(network.config, name, Console(stderr=True, highlight=False))
     if maker.label is not None:
         name += f"_{in_name(maker.names[maker.label])}"
@@ -47,7 +49,7 @@ def generate_command(
     else:
         tried = f"_seed{seed}" if seed else ""  # who tries seeds need not rename each sheet
         tried += f"_mend{mend}" if mend else ""
-        target = _target(output, f"{name}_{wish.in_name}{tried}{'.gif' if wish.animated(output) else '.png'}")
+        target = output_file(output, f"{name}_{wish.in_name}{tried}{'.gif' if wish.animated(output) else '.png'}")
         refuse_existing([target], overwrite)
         said = f"{target}: {_write_sheet(maker, wish, target)}"
     wide_console().print(said, markup=False, soft_wrap=True)
@@ -162,17 +164,3 @@ def two_numbers(option: str, text: str | None) -> tuple[int, int] | None:
     if not written:
         raise UsageError(f"{option} {text}: write the numbers of two pictures, e.g. 3,7")
     return int(written[1]), int(written[2])
-
-
-def _target(output: Path | None, name: str) -> Path:
-    if output is None:
-        return Path(name)
-    return output / name if output.is_dir() else output
-
-
-def _name_of(path: Path) -> str:
-    """What files made by a model are called: after its run, or its own folder."""
-    folder = path.resolve()
-    if folder.name in ("model", "best") and (folder.parent / "recipe.yaml").exists():
-        return folder.parent.name + ("" if folder.name == "model" else "-best")
-    return folder.name

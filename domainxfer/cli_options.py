@@ -58,6 +58,13 @@ def names_in(text: str | None) -> dict[str, str]:
     return {folder.strip(): domain.strip() for folder, _, domain in pairs}
 
 
+def output_file(output: Path | None, name: str) -> Path:
+    """The file that ``-o`` means: itself, or one of this name in that folder; without it, one of this name here."""
+    if output is None:
+        return Path(name)
+    return output / name if output.is_dir() else output
+
+
 def numbers_in(text: str | None) -> list[float] | None:
     """The numbers in "0.5,-1"."""
     if text is None:

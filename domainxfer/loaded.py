@@ -84,6 +84,20 @@ class Model(NetworkModel):
             raise UsageError(f"count is {count}; there cannot be fewer than 0 pictures")
         return PictureMaker(self, label=label, code=code, seed=seed, mend=mend).pictures(range(count))
 
+    def export(self, path: Path | str, *, overwrite: bool = False) -> float:
+        """Write the generator as an ONNX file, which runs without torch; `domainxfer.export` says what it takes.
+
+        Returns:
+            The largest difference, in [-1, 1], between what the file and torch make of the same inputs.
+
+        Raises:
+            MissingExtra: onnx, onnxscript or onnxruntime is not installed.
+            DomainxferError: there is a file, and it may not be replaced; or it would make other pictures.
+        """
+        from domainxfer.export import export_onnx  # onnxruntime takes a second
+
+        return export_onnx(self, at_home(path), overwrite=overwrite)
+
     @overload
     def classify(self, image: Image.Image) -> dict[str, float]: ...
     @overload

@@ -63,7 +63,7 @@ def instance_normalised(x: Tensor, weight: Tensor | None = None, bias: Tensor | 
     add up, and most of all in the second derivative that gradient penalties take, which is thirty small steps each:
     there GroupNorm of the pictures in the usual layout, laid out again, is what is fast.
     """
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_compiling():  # an export cannot count pictures
         return F.group_norm(x, x.shape[1], weight, bias)
     if len(x) >= MANY_PICTURES:
         layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format

@@ -135,7 +135,7 @@ class Condition(nn.Module):
         self.mix = NoisyHeads(heads, *sizes, "symmetric") if heads else nn.Linear(*sizes)
 
     def forward(self, content: Tensor, label: Tensor | None, code: Tensor | None) -> Tensor:
-        batch = len(content)
+        batch = content.shape[0]  # unlike len() it stays free in an exported file
         total = torch.zeros(batch, CONDITION_SIZE, device=content.device)
         if self.of_label is not None:
             if label is None:

@@ -52,8 +52,8 @@ class NoisyHeads(nn.Module):
         if self.training:
             weight = weight + self.weight_sigma * self.weight_noise
             bias = bias + self.bias_sigma * self.bias_noise
-        of_all: Tensor = F.linear(x, weight.flatten(0, 1), bias.flatten()).view(len(x), self.heads, -1)
-        return of_all[torch.arange(len(x), device=x.device), self.chosen(chooser)]
+        of_all: Tensor = F.linear(x, weight.flatten(0, 1), bias.flatten()).view(x.shape[0], self.heads, -1)
+        return of_all[torch.arange(x.shape[0], device=x.device), self.chosen(chooser)]
 
     def chosen(self, chooser: Tensor) -> Tensor:
         """The head (B,), int64, of each number: its quantile, in parts of equal size."""

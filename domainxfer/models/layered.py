@@ -113,7 +113,7 @@ class LayeredGenerator(nn.Module):
                 raise ValueError("this generator needs a label for each picture")
             parts.append(F.one_hot(label, c.labels).to(content.dtype))
         if c.code_size:
-            parts.append(content.new_zeros(len(content), c.code_size) if code is None else code)
+            parts.append(content.new_zeros(content.shape[0], c.code_size) if code is None else code)
         entering = torch.cat(parts, dim=1)
         entered = entering[:, :, None, None] if self.heads is None else self.heads(entering, content[:, 0])
         x: Tensor = self.layers(entered).float()

@@ -173,6 +173,14 @@ def named_model(name: str, runs: Path) -> Path:
         return shipped_models()[name]
 
 
+def name_of_model(path: Path) -> str:
+    """What files made by a model are called: after its run, or its own folder."""
+    folder = path.resolve()
+    if folder.name in ("model", "best") and (folder.parent / "recipe.yaml").exists():
+        return folder.parent.name + ("" if folder.name == "model" else "-best")
+    return folder.name
+
+
 def followed(path: Path) -> Path:
     """The path that is meant where ``latest`` in it is a text file, as it is where links are not to be had."""
     for pointer in (path, *path.parents):
