@@ -408,6 +408,22 @@ def report(
 
 
 @app.command()
+def demo(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A run or a model. [default: latest finished translator, else the model that ships]"),
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="[default: the first free one from 7860]")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser; only say where.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Try a model on a web page of this machine: domainxfer demo horse2zebra"""
+    from domainxfer.cli_demo import demo_command
+
+    demo_command(model, runs, port, browser=not no_browser)
+
+
+@app.command()
 def doctor(data_root: DataRoot = None) -> None:
     """Say what this machine has: torch, GPU, bf16, optional packages, data sets."""
     from domainxfer.cli_show import show_doctor

@@ -78,6 +78,7 @@ def show_doctor(data_root: Path | None) -> None:
         ("efficientnet_lite_pytorch", "metrics", "the extractor of the held-out figures"),
         ("pyarrow", "hub", "second source of the data sets"),
         ("onnxscript", "onnx", "domainxfer export"),
+        ("gradio", "demo", "domainxfer demo"),
     ):
         there = importlib.util.find_spec(module) is not None
         missing = f"missing; pip install 'domainxfer[{extra}]'"
