@@ -15,6 +15,8 @@ def export_command(model: str, to: str, runs: Path, output: Path | None, *, over
     """Write the model as one file, and say on standard output where it lies; notes go to standard error."""
     if to not in FORMATS:
         raise UsageError(f"--to {to}: models are exported to {', '.join(FORMATS)}.{did_you_mean(to, FORMATS)}")
+    if output is not None and not output.is_dir() and output.suffix.lower() != f".{to}":
+        raise UsageError(f"-o {output}: there is no such folder, and a file for {to} ends in .{to}")
     from domainxfer.export import export_onnx  # imports torch: seconds, which a wrong call need not wait for
     from domainxfer.generate import refuse_existing
     from domainxfer.loaded import find_model

@@ -5,6 +5,7 @@ Only this machine can open it: the server listens on 127.0.0.1. What is uploaded
 
 import functools
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from domainxfer.errors import DomainxferError, MissingExtra, PictureError
 from domainxfer.generate import PictureMaker
+from domainxfer.launch import stop_signals
 from domainxfer.loaded import Model
 from domainxfer.pictures import open_picture
 from domainxfer.translate import MOST_STRENGTH
@@ -51,7 +53,7 @@ def demo_page(model: Model, name: str) -> gr.Blocks:
 
 
 def serve(page: gr.Blocks, port: int | None, *, browser: bool, say: Callable[[str], None]) -> None:
-    """Show the page until it is interrupted.
+    """Show the page until Ctrl-C, a signal to end, or the terminal closes.
 
     Args:
         page: of `demo_page`.
@@ -76,10 +78,14 @@ def serve(page: gr.Blocks, port: int | None, *, browser: bool, say: Callable[[st
     except OSError as error:
         taken = "ports 7860 to 7959 are" if port is None else f"port {port} is"
         raise DomainxferError(f"{taken} taken or may not be used; choose another with --port") from error
+    over = threading.Event()
+    before = {number: signal.signal(number, lambda *_: over.set()) for number in stop_signals()}
     say(address)
     try:
-        threading.Event().wait()
-    except KeyboardInterrupt:  # its usual end
+        over.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         page.close(verbose=False)
 
 

@@ -125,25 +125,25 @@ def test_a_model_that_is_not_there_is_one_line(run: Call) -> None:
     assert err.count("\n") == 1
 
 
-def test_as_a_user_calls_it(picture: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_as_a_user_calls_it(ending: signal.Signals, picture: Path, tmp_path: Path) -> None:
     HORSES.save(tmp_path / "mine")
     command = [sys.executable, "-m", "domainxfer", "demo", str(tmp_path / "mine"), "--no-browser"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.getenv("PYTHONPATH")])])}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    ) as server:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        assert line.startswith("mine: http://127.0.0.1:"), server.communicate()
-        address = line.split()[1]
-        made = Client(address, verbose=False).predict(
-            handle_file(str(picture)), "zebra", 1.0, 0.0, api_name="/translate"
-        )
-        with Image.open(picture) as source:
-            assert shows(made, HORSES.translate(source, to="zebra"))
-        elsewhere = socket.socket()
-        with elsewhere, pytest.raises(OSError, match="refused"):
-            elsewhere.connect(("127.0.0.2", int(address.rstrip("/").split(":")[-1])))  # of this machine, but not here
-        server.send_signal(signal.SIGINT)
-        out, err = server.communicate(timeout=60)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, **pipes) as server:  # type: ignore[call-overload]
+        try:
+            name, address, *_ = server.stdout.readline().split()
+            assert name == "mine:"
+            ask = Client(address, verbose=False)
+            made = ask.predict(handle_file(str(picture)), "zebra", 1.0, 0.0, api_name="/translate")
+            with Image.open(picture) as source:
+                assert shows(made, HORSES.translate(source, to="zebra"))
+            port = int(address.rstrip("/").removeprefix("http://127.0.0.1:"))
+            with socket.socket() as elsewhere, pytest.raises(OSError, match="refused"):
+                elsewhere.connect(("127.0.0.2", port))  # of this machine, too, but not where it listens
+            server.send_signal(ending)
+            out, err = server.communicate(timeout=60)
+        finally:
+            server.kill()
     assert (server.returncode, out, err) == (0, "", "")

@@ -194,6 +194,7 @@ def test_what_exists_is_kept(command: Call, tmp_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         (("horse2zebra", "--to", "onx"), 2, "--to onx: models are exported to onnx. Did you mean 'onnx'?"),
+        (("horse2zebra", "-o", "out/"), 2, "-o out: there is no such folder, and a file for onnx ends in .onnx"),
         (("nothing",), 1, "no run 'nothing'"),
     ],
 )
