@@ -1,9 +1,7 @@
 """When a digit counts as lost, when a run has shown enough, and a short run through a real process."""
 
 import csv
-import gzip
 import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -87,22 +85,10 @@ def test_an_epoch_counts_the_batches_of_all_critic_steps(collapse: ModuleType) -
     assert collapse.epoch_of(recipe, data) == 8.0
 
 
-def write_digits(folder: Path) -> None:
-    """MNIST's files with 60 training and 20 test pictures of noise a digit."""
-    folder.mkdir(parents=True)
-    for prefix, each in {"train": 60, "t10k": 20}.items():
-        labels = np.tile(np.arange(10, dtype=np.uint8), each)
-        images = np.random.default_rng(0).integers(256, size=(len(labels), 28, 28), dtype=np.uint8)
-        for name, array in {f"{prefix}-images-idx3-ubyte": images, f"{prefix}-labels-idx1-ubyte": labels}.items():
-            head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
-            (folder / f"{name}.gz").write_bytes(gzip.compress(head + array.tobytes(), mtime=0))
-
-
-def test_a_short_run_is_looked_at_and_not_made_twice(tmp_path: Path) -> None:
-    write_digits(tmp_path / "data" / "mnist")
+def test_a_short_run_is_looked_at_and_not_made_twice(tmp_path: Path, few_digits: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, str(SCRIPT), "--preset", "mlp-gan", "--seeds", "3", "--epochs", "2", "--every", "3"]
-    command += ["--data-root", str(tmp_path / "data"), "--threads", "1", "--out", str(out)]
+    command += ["--data-root", str(few_digits), "--threads", "1", "--out", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for _ in range(2):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
