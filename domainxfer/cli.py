@@ -313,7 +313,8 @@ def evaluate(
     extractor: Annotated[
         str,
         typer.Option(
-            help="What judges: efficientnet-lite0, gabor, digits, stacked-digits, inception (FID), dinov2, auto."
+            help="What judges: efficientnet-lite0, gabor, digits, stacked-digits, maze-counts, inception (FID), "
+            "dinov2, auto."
         ),
     ] = "auto",
     weights: Annotated[Path | None, typer.Option(help="Weights file of inception or dinov2.")] = None,

@@ -122,7 +122,7 @@ class TrainingSettings(Settings):
     log_every: int = Field(25, ge=1, description="steps between rows of metrics.csv")
     sample_every: int = Field(500, ge=1, description="steps between sample grids")
     figure_every: int = Field(1000, ge=1, description="steps between held-out figures")
-    extractor: str = Field("auto", description="what judges: efficientnet-lite0, gabor, digits, or auto")
+    extractor: str = Field("auto", description="what judges: efficientnet-lite0, gabor, digits, maze-counts, or auto")
 
 
 class SourceSettings(Settings):

@@ -25,7 +25,7 @@ from domainxfer.training.samples import save_picture
 SMALL, MOST_SMALL = 32, 10_000
 """Of pictures of at most so many px so many are looked at: a distance of thousands is surer, and they are cheap."""
 
-AUTO = {"mnist": "digits", "stacked-mnist": "stacked-digits", **dict.fromkeys(MAZES, "gabor")}
+AUTO = {"mnist": "digits", "stacked-mnist": "stacked-digits", **dict.fromkeys(MAZES, "maze-counts")}
 """Card -> the extractor that ``auto`` takes for what is made of noise; for other cards the best one installed."""
 
 

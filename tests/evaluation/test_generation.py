@@ -251,16 +251,16 @@ def test_mazes_leave_a_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     run = run_folder(tmp_path / "runs" / "mazes-1", "mazes", network(size=28))
     lines: list[str] = []
     found = evaluate(tmp_path, "mazes-1", keep_in_run=True, on_event=lines.append, extractor="auto")
-    assert found.instrument.extractor == "gabor", "no photograph's features for lines"
+    assert found.instrument.extractor == "maze-counts"
     assert found.judged.mean["maze_valid"].value == 0
     assert found.judged.mean["maze_valid_distinct_unseen"].real == 1
-    sheet = run / "evaluation-test-gabor-mazes.png"
+    sheet = run / "evaluation-test-maze-counts-mazes.png"
     assert f"written to {sheet}" in lines
     with Image.open(sheet) as picture:
         assert picture.width > picture.height, "10 mazes, 8 in a row"
-    (run / "evaluation-test-gabor.json").unlink()
-    with pytest.raises(DomainxferError, match=r"gabor-mazes\.png exists already"):
-        evaluate(tmp_path, "mazes-1", keep_in_run=True)
+    (run / "evaluation-test-maze-counts.json").unlink()
+    with pytest.raises(DomainxferError, match=r"maze-counts-mazes\.png exists already"):
+        evaluate(tmp_path, "mazes-1", keep_in_run=True, extractor="auto")
     evaluate(tmp_path, "mazes-1", json_file=tmp_path / "elsewhere.json")
     assert (tmp_path / "elsewhere-mazes.png").exists()
     before = set(tmp_path.rglob("*"))

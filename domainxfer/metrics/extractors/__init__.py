@@ -25,6 +25,7 @@ from domainxfer.metrics.extractors.dinov2 import DinoV2
 from domainxfer.metrics.extractors.efficientnet_lite0 import EfficientNetLite0
 from domainxfer.metrics.extractors.gabor import Gabor
 from domainxfer.metrics.extractors.inception import Inception
+from domainxfer.metrics.extractors.maze_counts import MazeCounts
 
 __all__ = [
     "EXTRACTORS",
@@ -35,6 +36,7 @@ __all__ = [
     "Extractor",
     "Gabor",
     "Inception",
+    "MazeCounts",
     "NamesClasses",
     "StackedDigits",
     "features_in_batches",
@@ -49,6 +51,7 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "gabor": Gabor,
     "digits": Digits,
     "stacked-digits": StackedDigits,
+    "maze-counts": MazeCounts,
     "inception": Inception,
     "dinov2": DinoV2,
 }
