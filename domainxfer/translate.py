@@ -148,8 +148,8 @@ class Translator:
             raise UsageError("this model makes pictures from noise and cannot translate; use domainxfer generate")
         if not isinstance(strength, int | float) or not 0 <= strength <= MOST_STRENGTH:
             raise UsageError(f"strength is {strength!r}; it must be from 0 (no change) over 1 to {MOST_STRENGTH:g}")
-        if size is not None and size < SMALLEST_SIDE:
-            raise UsageError(f"size is {size}; it must be at least {SMALLEST_SIDE} pixels")
+        if size is not None and not (isinstance(size, int) and size >= SMALLEST_SIDE):
+            raise UsageError(f"size is {size!r}; it must be a whole number of pixels, at least {SMALLEST_SIDE}")
         if tiles and size is not None:
             raise UsageError("tiles are translated at the picture's own scale; give tiles or a size, not both")
         if tiles and generator.norm == "instance":

@@ -328,6 +328,8 @@ def test_code_reaches_the_model() -> None:
         ({"strength": 2.1}, "strength is 2.1"),
         ({"strength": float("nan")}, "strength is nan"),
         ({"size": 3}, "size is 3"),
+        ({"size": "64"}, "size is '64'; it must be a whole number of pixels"),
+        ({"size": 64.5}, "size is 64.5"),
         ({"size": 64, "tiles": True}, "not both"),
         ({"code": [0.0]}, "the code has 1 values; this model's code has 2"),
         ({"code": []}, "the code has 0 values"),
