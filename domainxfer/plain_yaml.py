@@ -10,7 +10,15 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """What a plain word stands for: the core schema of YAML 1.2, section 10.3.2, and ``1_000``."""
+    """What a plain word stands for: the core schema of YAML 1.2, section 10.3.2, and ``1_000``. No key comes twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -28,6 +36,11 @@ def read_yaml(text: str) -> Any:
     """Read a YAML document into plain values: mappings, lists, text, numbers, booleans and None.
 
     Raises:
-        yaml.YAMLError: it is no YAML, or asks for other kinds of values.
+        yaml.YAMLError: it is no YAML, says something twice, or asks for other kinds of values.
     """
-    return yaml.load(text, _Loader)
+    try:
+        return yaml.load(text, _Loader)
+    except (ValueError, OverflowError) as error:  # "!!int two", or a number of thousands of digits
+        raise yaml.YAMLError(str(error)) from error
+    except RecursionError as error:
+        raise yaml.YAMLError("its brackets are too many, one in another") from error

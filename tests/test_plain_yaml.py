@@ -33,7 +33,18 @@ def test_not_a_number_is_one() -> None:
     assert math.isnan(read_yaml(".nan"))
 
 
-@pytest.mark.parametrize("text", ["!!python/object/apply:os.getcwd []", "[1"])
-def test_only_plain_values_are_made(text: str) -> None:
-    with pytest.raises(yaml.YAMLError):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
+        ("[1", "expected ',' or ']'"),
+        ("!!int two", "invalid literal"),
+        ("9" * 5000, "digits"),
+        ("[" * 5000 + "]" * 5000, "brackets"),
+        ("a: {b: 1}\na: {c: 2}", "a is there twice"),
+        ("a: {b: 1, b: 1}", "b is there twice"),
+    ],
+)
+def test_only_plain_values_are_made_and_nothing_twice(text: str, message: str) -> None:
+    with pytest.raises(yaml.YAMLError, match=message):
         read_yaml(text)
