@@ -114,27 +114,33 @@ class Run:
         return [reason for _, reason in self.data.skipped] + self.source.bad
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint that can be read.
+        """Go on from the newest checkpoint that can be read and is of this run.
 
         Raises:
             DomainxferError: there is none, it has more steps than the recipe, or the data has other domains now.
         """
         assert self.folder is not None
-        problems = []
+        problem = ""
         for path in reversed(checkpoint_files(self.folder.checkpoints)):
+            if problem:
+                self.listener.say(f"{problem}; trying the one before")
             try:
                 state = load_checkpoint(path)
             except DomainxferError as error:
-                problems.append(str(error))
-                self.listener.say(str(error))
+                problem = str(error)
                 continue
-            self._refuse_what_does_not_fit(int(state["step"]), state["extra"])
-            self.step = restore(state, self.stepper, self.average)
-            self._take_back(state["extra"])
+            self._refuse_what_does_not_fit(state["step"], state["extra"])
+            try:
+                self.step = restore(state, self.stepper, self.average)
+                self._take_back(state["extra"])
+            except torch.OutOfMemoryError:
+                raise
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):  # torch's, for other networks
+                problem = f"{path} is of another run: its networks are not those of recipe.yaml"
+                continue
             return
-        raise DomainxferError(
-            problems[0] if problems else f"{self.folder.checkpoints} holds no checkpoint; start the run anew"
-        )
+        nothing = f"{problem}; there is none before it" if problem else f"{self.folder.checkpoints} holds no checkpoint"
+        raise DomainxferError(f"{nothing}: start the run anew")
 
     def _refuse_what_does_not_fit(self, done: int, extra: dict[str, Any]) -> None:
         steps, domains = self.recipe.training.steps, tuple(extra.get("domains", self.data.domains))

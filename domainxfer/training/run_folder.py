@@ -93,6 +93,8 @@ class RunFolder:
         except OSError as error:
             raise explain_os_error(error, "go on with", self.path) from error
         try:
+            for part in self.path.rglob(".*.part"):  # of a process that was killed while it wrote
+                part.unlink(missing_ok=True)
             yield
         finally:
             lock.release()

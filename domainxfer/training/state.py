@@ -94,13 +94,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes can make the reader trip over anything
-        raise DomainxferError(
-            f"{path} is no checkpoint of domainxfer, or damaged: refused unread; remove it to go on from the one before"
-        ) from error
+        raise DomainxferError(f"{path} is no checkpoint of domainxfer, or damaged: refused unread") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int):
-        raise DomainxferError(f"{path} is no checkpoint of domainxfer; remove it to go on from the one before")
+        raise DomainxferError(f"{path} is no checkpoint of domainxfer")
     if state["format"] > FORMAT:
         raise DomainxferError(f"{path} was written by a newer domainxfer: pip install --upgrade domainxfer")
+    if not isinstance(state.get("step"), int) or not isinstance(state.get("extra"), dict):
+        raise DomainxferError(f"{path} is no checkpoint of domainxfer")
     return state
 
 

@@ -32,6 +32,17 @@ def test_two_processes_cannot_train_one_run(tmp_path: Path) -> None:
         pass  # the first has ended
 
 
+def test_what_a_killed_process_was_writing_goes_when_the_next_one_begins(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "runs", "demo")
+    folder.checkpoints.mkdir()
+    torn, whole = folder.checkpoints / ".step_0000001.pt.x1y2.part", folder.checkpoints / "step_0000001.pt"
+    for file in (torn, whole):
+        file.write_text("x")
+    with folder.alone():
+        assert not torn.exists()
+        assert whole.exists()
+
+
 @pytest.mark.parametrize("error", [ConnectionResetError("peer is gone"), FileNotFoundError(2, "none", "tracker.db")])
 def test_what_goes_wrong_in_a_training_is_not_put_down_to_its_folder(tmp_path: Path, error: OSError) -> None:
     folder = begun(tmp_path / "runs", "demo")

@@ -229,6 +229,8 @@ def test_any_bytes_at_all_give_one_line(tmp_path: Path) -> None:
     [
         ({"format": FORMAT + 1}, "newer"),
         ({"step": 3}, "no checkpoint"),
+        ({"format": FORMAT}, "no checkpoint"),
+        ({"format": FORMAT, "step": "3", "extra": {}}, "no checkpoint"),
         ({"format": "one"}, "no checkpoint"),
         ([1, 2], "no checkpoint"),
         (torch.zeros(3), "no checkpoint"),
