@@ -92,7 +92,7 @@ ROWS: dict[str, dict[str, Any]] = {
             "generator": {
                 "heads": 3,
                 "layers": [
-                    {"kind": "linear", "out": 64, "norm": "batch", "act": "leaky"},
+                    {"kind": "linear", "out": 64},  # each generator turns the noise its own way; the rest is shared
                     {"kind": "up", "out": 128, "kernel": 4, "stride": 1, "pad": 0, "norm": "batch", "act": "leaky"},
                     {"kind": "up", "out": 64, "kernel": 3, "stride": 2, "pad": 1, "norm": "batch", "act": "leaky"},
                     {"kind": "up", "out": 32, "kernel": 4, "stride": 2, "pad": 1, "norm": "batch", "act": "leaky"},

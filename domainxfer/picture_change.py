@@ -84,12 +84,12 @@ def is_rgb_profile(profile: object) -> bool:
 
 
 def mask_levels(mask: Image.Image, width: int, height: int) -> np.ndarray:
-    """The mask's brightness at the picture's size: uint8 (H, W).
+    """The mask's brightness at the picture's size: uint8 (H, W); where it is transparent, nothing was drawn: 0.
 
     Raises:
         DomainxferError: the mask has another aspect ratio than the picture.
     """
-    grey = to_rgb(mask).convert("L")
+    grey = to_rgb(mask, paper=0).convert("L")
     # Sides of one picture at two scales are rounded to whole pixels, which shifts the cross products by up to this.
     rounding = max(width + height, grey.width + grey.height)
     if abs(grey.width * height - grey.height * width) > rounding:

@@ -88,10 +88,11 @@ def picture_problem(path: Path) -> str | None:
     return None
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image, *, paper: int = 255) -> Image.Image:
     """An upright 8-bit RGB picture: EXIF rotation applied, alpha composited on white, deeper samples scaled to 8 bit.
 
-    16-bit, 32-bit and floating-point samples are scaled to [0, 255], not clipped.
+    16-bit, 32-bit and floating-point samples are scaled to [0, 255], not clipped. Another grey than white may lie
+    under what is transparent: ``paper``, 0 to 255.
     """
     with suppress(*BROKEN_DATA):  # with a broken EXIF block the picture itself is still good
         image = ImageOps.exif_transpose(image)
@@ -101,8 +102,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(_eight_bit(np.asarray(image))).convert("RGB")
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         layers = image.convert("RGBA")
-        paper = Image.new("RGBA", layers.size, (255, 255, 255, 255))
-        return Image.alpha_composite(paper, layers).convert("RGB")
+        below = Image.new("RGBA", layers.size, (paper, paper, paper, 255))
+        return Image.alpha_composite(below, layers).convert("RGB")
     return image.convert("RGB")
 
 

@@ -40,7 +40,7 @@ def read_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Loader)
-    except (ValueError, OverflowError) as error:  # "!!int two", or a number of thousands of digits
-        raise yaml.YAMLError(str(error)) from error
+    except (ValueError, OverflowError, LookupError, AttributeError, TypeError) as error:
+        raise yaml.YAMLError(f"a value is not what it says it is ({error})") from error  # "!!int two", 5,000 digits
     except RecursionError as error:
         raise yaml.YAMLError("its brackets are too many, one in another") from error

@@ -112,7 +112,9 @@ class TrainingSettings(Settings):
     """How long, how exact, and how often something is written."""
 
     steps: int = Field(20000, ge=1, description="generator steps")
-    seed: int = Field(0, ge=0, description="of all that is drawn: weights, order, crops, noise, what is held out")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="of all that is drawn: weights, order, crops, noise, what is held out"
+    )
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the generator's moving average, reached after warm-up")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where that is the faster")
     channels_last: Literal["auto", "yes", "no"] = Field("auto", description="memory layout of pictures and features")

@@ -261,6 +261,8 @@ class _Work:
 def _opened(path: Path | None, stdin: BinaryIO | None) -> Iterator[BinaryIO]:
     """The picture's bytes as a stream in which one can seek."""
     if path is None:
+        if stdin is None and sys.stdin is None:
+            raise PictureError("standard input is closed; pipe a picture into it")
         most = _BYTES_A_PIXEL * pixel_limit()
         data = (stdin or sys.stdin.buffer).read(most + 1)
         if len(data) > most:

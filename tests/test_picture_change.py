@@ -79,6 +79,14 @@ def test_a_transparent_colour_of_a_palette_is_alpha() -> None:
     assert (out.getpixel((0, 0)), out.getpixel((1, 0))) == ((60, 70, 80, 0), (9, 8, 7, 255))
 
 
+def test_white_drawn_on_nothing_is_a_mask() -> None:
+    drawn = Image.new("RGBA", (30, 20), (255, 255, 255, 0))
+    drawn.paste((255, 255, 255, 255), (0, 0, 10, 20))
+    levels = mask_levels(drawn, 30, 20)
+    assert levels[:, :10].min() == 255
+    assert levels[:, 10:].max() == 0
+
+
 def test_a_mask_of_another_scale_but_not_of_another_shape() -> None:
     assert mask_levels(Image.new("1", (10, 7), 1), 101, 67).shape == (67, 101)  # 100 x 67 at a tenth, rounded
     assert (mask_levels(Image.new("RGB", (202, 134), "white"), 101, 67) == 255).all()

@@ -39,6 +39,8 @@ def test_not_a_number_is_one() -> None:
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("[1", "expected ',' or ']'"),
         ("!!int two", "invalid literal"),
+        ("!!bool two", "not what it says"),
+        ("!!timestamp two", "not what it says"),
         ("9" * 5000, "digits"),
         ("[" * 5000 + "]" * 5000, "brackets"),
         ("a: {b: 1}\na: {c: 2}", "a is there twice"),

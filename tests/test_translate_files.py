@@ -1,6 +1,7 @@
 """From files to files: nothing is lost, overwritten or half-written, and every failure is named."""
 
 import os
+import sys
 import threading
 from io import BytesIO
 from pathlib import Path
@@ -256,6 +257,12 @@ def test_stdin_to_stdout(kind: str) -> None:
     assert result.format == kind
     np.testing.assert_array_equal(values(result), 255 - values(noise()))
     assert files() == set()
+
+
+def test_a_closed_stdin_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # what Python makes of <&-
+    report = run("-", stdout=BytesIO())
+    assert "standard input is closed" in report.failed[0].reason
 
 
 def test_stdin_to_file_and_file_to_stdout() -> None:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 FORMAT = 4
 """Version of the model folder; what older versions wrote before the first release is not read."""
 
+MOST_WIDTH, MOST_BLOCKS = 4096, 256
+"""What a model may ask for: networks are built before their weights are read, and a folder may come from anyone."""
+
 
 class Settings(BaseModel):
     """Frozen settings in which an unknown name is an error, not a surprise, and every number is finite."""
@@ -95,9 +98,11 @@ class GeneratorConfig(Settings):
     channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
     size: int = Field(64, ge=8, description="side of the training pictures, px")
     patch: Literal[2, 4, 8] = Field(4, description="side of the pixel block that becomes one place of the body")
-    width: int = Field(64, ge=8, description="channels of the body")
-    blocks: int = Field(5, ge=1, description="conditioned residual blocks")
-    fine: int = Field(0, ge=0, description="conditioned residual blocks at half the resolution, before the exit")
+    width: int = Field(64, ge=8, le=MOST_WIDTH, description="channels of the body")
+    blocks: int = Field(5, ge=1, le=MOST_BLOCKS, description="conditioned residual blocks")
+    fine: int = Field(
+        0, ge=0, le=MOST_BLOCKS, description="conditioned residual blocks at half the resolution, before the exit"
+    )
     norm: Literal["layer", "instance"] = Field(
         "layer", description="layer: over the channels of a place; instance: over the picture"
     )
@@ -195,9 +200,14 @@ class CriticConfig(Settings):
     code_size: int = Field(0, ge=0)
     channels: Literal[1, 3] = 3
     bands: bool = Field(True, description="pictures enter as bands of equal loudness, not as pixels")
-    width: int = Field(48, ge=8, description="channels after the first convolution; doubled at each halving, up to 4x")
+    width: int = Field(
+        48, ge=8, le=MOST_WIDTH, description="channels after the first convolution; doubled at each halving, up to 4x"
+    )
     count: int = Field(
-        1, ge=1, description="critics, each with weights of its own; terms judge each and average, logits are averaged"
+        1,
+        ge=1,
+        le=MOST_BLOCKS,
+        description="critics, each with weights of its own; terms judge each and average, logits are averaged",
     )
     depth: int = Field(4, ge=2, le=8, description="halvings of the resolution")
     fields: tuple[int, ...] = Field((2, 3), description="halvings after which patches are scored: small to large view")
@@ -273,8 +283,17 @@ class ModelConfig(Settings):
     version: str = Field("", description="domainxfer version that wrote it")
     card: str = Field("", description="the data set it learned")
     domains: tuple[str, ...] = Field((), description="domain names; the label of a domain is its index")
-    size: int = Field(64, description="side of the training pictures, px")
+    size: int = Field(64, ge=8, description="side of the training pictures, px")
     steps: int = Field(0, description="training steps behind these weights")
     finished: bool = Field(True, description="whether training reached its end")
     generator: GeneratorConfig
     critic: CriticConfig | None = None
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> "ModelConfig":
+        names, labels = self.domains, self.generator.labels
+        if len(set(names)) < len(names) or not all(name.strip() for name in names):
+            raise ValueError("domains: each has a name, and no two have the same")
+        if names and len(names) != labels and (labels or self.generator.content == "picture"):
+            raise ValueError(f"domains: {len(names)} names for the {labels} labels of the generator")
+        return self

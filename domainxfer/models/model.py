@@ -272,7 +272,7 @@ def read_config(folder: Path) -> ModelConfig:
         ) from error
     except OSError as error:
         raise explain_os_error(error, "read", path) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DomainxferError(f"{path} is damaged: no JSON ({error})") from error
     version = fields.get("format", 0) if isinstance(fields, dict) else 0
     if isinstance(version, int) and version > FORMAT:

@@ -232,6 +232,17 @@ def test_missing_weights(saved: Path) -> None:
         (b'{"generator": {"width": "wide"}}', "generator.width"),
         (b'{"generator": {}, "surprise": 1}', "surprise"),
         (b'{"format": "one", "generator": {}}', "format"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"domains": ["a", "b", "c"], "generator": {"labels": 2}}', "3 names for the 2 labels"),
+        (
+            b'{"domains": ["a"], "generator": {"labels": 2, "content": "noise", "output": "plain"}}',
+            "1 names for the 2 labels",
+        ),
+        (b'{"domains": ["a", "a"], "generator": {"labels": 2}}', "no two have the same"),
+        (b'{"domains": ["a", " "], "generator": {"labels": 2}}', "each has a name"),
+        (b'{"size": -64, "domains": ["a", "b"], "generator": {"labels": 2}}', "size"),
+        (b'{"generator": {"width": 1000000}}', "generator.width"),
+        (b'{"generator": {"blocks": 1000000000}}', "generator.blocks"),
     ],
 )
 def test_a_damaged_config(saved: Path, text: bytes, says: str) -> None:
