@@ -9,6 +9,7 @@ detail that it sees, what is finer still is weakened alike: of an erased stripe 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral, Real
 from typing import Protocol, TypedDict, Unpack
 
 import numpy as np
@@ -146,9 +147,9 @@ class Translator:
         generator = model.config.generator
         if generator.content != "picture":
             raise UsageError("this model makes pictures from noise and cannot translate; use domainxfer generate")
-        if not isinstance(strength, int | float) or not 0 <= strength <= MOST_STRENGTH:
+        if not _is(Real, strength) or not 0 <= strength <= MOST_STRENGTH:
             raise UsageError(f"strength is {strength!r}; it must be from 0 (no change) over 1 to {MOST_STRENGTH:g}")
-        if size is not None and not (isinstance(size, int) and size >= SMALLEST_SIDE):
+        if size is not None and not (_is(Integral, size) and size >= SMALLEST_SIDE):
             raise UsageError(f"size is {size!r}; it must be a whole number of pixels, at least {SMALLEST_SIDE}")
         if tiles and size is not None:
             raise UsageError("tiles are translated at the picture's own scale; give tiles or a size, not both")
@@ -310,3 +311,8 @@ def refuse_others(image: object) -> None:
             f"a picture is a PIL image, not {type(image).__name__}: open a file with PIL.Image.open, and take an array "
             "of uint8 with PIL.Image.fromarray"
         )
+
+
+def _is(kind: type, value: object) -> bool:
+    """Whether a value is a number of a kind, NumPy's too, which are no ``int`` or ``float``."""
+    return isinstance(value, kind)

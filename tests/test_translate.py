@@ -344,6 +344,13 @@ def test_settings_out_of_range_are_refused(options: dict, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    picture = noise(40, 30)
+    plain = translate_image(FakeModel(), picture, "zebra", strength=0.5, size=16)
+    same = translate_image(FakeModel(), picture, "zebra", strength=np.float32(0.5), size=np.int64(16))
+    assert same.tobytes() == plain.tobytes()
+
+
 def test_what_the_model_cannot_do_is_said() -> None:
     with pytest.raises(UsageError, match="it knows horse, zebra"):
         Translator(FakeModel(), "zebbra")

@@ -102,7 +102,7 @@ class RebuiltSamples:
         """Both grids, one above the other."""
         rebuilt = [model.rebuild(x, label).cpu() for x, label in zip(self.columns, self.labels, strict=True)]
         pairs = [torch.stack(pair, dim=1).flatten(0, 1) for pair in zip(self.columns, rebuilt, strict=True)]
-        below = titled_grid(pairs, ["above: real", "below: made", *[""] * (len(pairs) - 2)][: len(pairs)])
+        below = titled_grid(pairs, ["real, below each: rebuilt"])
         above = self.new.draw(model)
         sheet = Image.new("RGB", (max(above.width, below.width), above.height + below.height), "white")
         sheet.paste(above, (0, 0))
@@ -129,7 +129,7 @@ def codes_of(model: NetworkModel, seed: int, numbers: Sequence[int]) -> Tensor:
 def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:
     """Columns of pictures (N, C, H, W) in [-1, 1] side by side, small ones enlarged, with a title above each.
 
-    A title that is wider than its column is cut short.
+    A title that is wider than its column is cut short; the last one may take all columns that are left.
     """
     from torchvision.utils import make_grid  # seconds, which translate need not wait for
 
@@ -145,7 +145,9 @@ def titled_grid(columns: list[Tensor], titles: list[str] | None) -> Image.Image:
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     width = cells.shape[-1]
     for place, title in enumerate(titles):
-        pen.text((4 + place * (width + 2), 1), _cut_short(title, width - 4, font), fill="black", font=font)
+        left = 4 + place * (width + 2)
+        room = width - 4 if place < len(titles) - 1 else grid.width - left - 2
+        pen.text((left, 1), _cut_short(title, room, font), fill="black", font=font)
     return sheet
 
 

@@ -136,3 +136,12 @@ def test_a_title_wider_than_its_column_is_cut_short() -> None:
     assert not ink[:, 98:].any(), "nothing reaches the next column"
     whole = 255 - np.asarray(short.convert("L"))[:16].astype(int)
     assert whole.sum() < ink.sum(), "as much as fits"
+
+
+def test_a_single_title_may_take_all_columns() -> None:
+    columns = [torch.full((1, 3, 64, 64), -1.0)] * 4
+    head = np.asarray(titled_grid(columns, ["real, below each: rebuilt"]).convert("L"))[:16]
+    inked = np.flatnonzero((head < 128).any(0))
+    assert inked.max() > 2 * 64
+    one_more = np.asarray(titled_grid(columns, ["real, below each: rebuilt", ""]).convert("L"))[:16]
+    assert np.flatnonzero((one_more < 128).any(0)).max() < 64, "the next title begins there"
