@@ -450,7 +450,11 @@ def main() -> None:
             raise
         print(f"domainxfer: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # Typer makes an exit of it
+            print("domainxfer: interrupted", file=sys.stderr)
+        raise
+    except KeyboardInterrupt:  # before a command has begun
         print("domainxfer: interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:

@@ -37,6 +37,15 @@ def test_a_misspelt_command_is_a_usage_error_with_a_suggestion(run):
     assert "train" in err
 
 
+def test_an_interrupted_command_says_so(run, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("domainxfer.cli_show.show_doctor", interrupted)
+    code, out, err = run("doctor")
+    assert (code, out, err) == (130, "", "domainxfer: interrupted\n")
+
+
 def test_train_without_data(run):
     code, _, err = run("train")
     assert code == 2
