@@ -1,6 +1,7 @@
 """The `domainxfer` command: parse, call the library, print. Imports no torch until a command needs it."""
 
 import os
+import signal
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -442,6 +443,8 @@ def main() -> None:
     """Run the command line; errors are one line on standard error, with the exit code they ask for."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:  # then it ends as Ctrl-C does: what is half-written goes
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     debug = "--debug" in sys.argv  # of every command, so it may stand before its name and behind
     try:
         app([_at_home(argument) for argument in sys.argv[1:] if argument != "--debug"])

@@ -238,3 +238,15 @@ def test_a_name_that_no_file_can_have_is_one_line(home):
     (line,) = err.splitlines()
     assert line.startswith(f"domainxfer: File name too long: {'n' * 300}")
     assert "Traceback" in finish(start(home, "--debug", "data", "check", "./" + "n" * 300))[2]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process there is ended without being asked")
+def test_a_command_that_is_asked_to_end_leaves_nothing_half_written(home: Path) -> None:
+    out = home / "asked-to-end"
+    process = start(home, "translate", "-", "--to", "zebra", "-o", f"{out}/a.png", stdin=subprocess.PIPE)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("model: ")
+    process.terminate()
+    code, _, err = finish(process)
+    assert (code, err.strip()) == (130, "domainxfer: interrupted")
+    assert not out.exists() or not list(out.iterdir())
