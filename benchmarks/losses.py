@@ -77,7 +77,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "simgan": loss("simgan"),
     "simgan, the critic by lsgan": loss("lsgan", "simgan"),
     "wasserstein, gradient penalty": merged(
-        loss("wasserstein"), {"objective": {"critic": {"r1": 0, "r2": 0, "gradient_penalty": 10.0}}}
+        loss("wasserstein"), {"objective": {"critic": {"r1": 0, "r2": 0, "gradient_penalty": 1.0}}}
     ),
     "no penalty": penalty(),
     "R1 alone": penalty(r1={"weight": 1.0, "every": 4, "gamma": 0.3}),
