@@ -150,7 +150,6 @@ def bench_of_digits(data_root: Path | None) -> GenerationBench:
 
 def row(name: str, found: dict[str, float]) -> list[str]:
     """A row of the table."""
-    """A row of the table, trained if it was not yet."""
     return [
         name,
         f"{found['seconds']:.0f}",

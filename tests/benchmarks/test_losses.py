@@ -1,5 +1,6 @@
 """Rows of the table of losses: each changes what it says and nothing else; and a short run through a real process."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from domainxfer.losses.penalties import gradient_penalty
 from domainxfer.presets import load_preset
 from domainxfer.recipe import Recipe, merged, override
 from domainxfer.training.sensible import refuse_senseless
@@ -60,6 +62,14 @@ def test_a_loss_stands_beside_the_common_penalties_alone(losses: ModuleType) -> 
 )
 def test_a_penalty_takes_the_place_of_the_common_ones(losses: ModuleType, name: str, own: set[str]) -> None:
     assert terms(recipe_of(losses, name), "critic") & {"r1", "r2", "dragan", "gradient_penalty"} == own
+
+
+def test_the_gradient_penalty_has_the_lambda_of_its_paper(losses: ModuleType) -> None:
+    of_term = inspect.signature(gradient_penalty).parameters["lambda_"].default
+    row = recipe_of(losses, "wasserstein, gradient penalty")
+    for recipe in (row, override(Recipe(), load_preset("wgan-gp-28"))):
+        term = recipe.objective.critic["gradient_penalty"]
+        assert term.weight_at(0) * term.options.get("lambda_", of_term) == 10
 
 
 def test_a_short_run_is_judged_and_not_made_twice(
