@@ -20,7 +20,7 @@ from domainxfer.evaluation.evaluate import evaluate as evaluate
 from domainxfer.files import at_home, lasting, refuse_lost
 from domainxfer.loaded import DEFAULT_RUNS, Model, find_model, load
 from domainxfer.models.model import NetworkModel
-from domainxfer.prepare import RunOptions, card_meant, open_pictures, place_of, prepare, what_is_learned
+from domainxfer.prepare import RunOptions, card_meant, nested, open_pictures, place_of, prepare, what_is_learned
 from domainxfer.recipe import Recipe, merged, override, read_recipe
 from domainxfer.report import write_report
 from domainxfer.training.dry_run import Estimate, estimate
@@ -131,8 +131,9 @@ def resume(
     _refuse_time(max_seconds)
     folder = _run_meant(at_home(runs), name)
     old = read_recipe(folder.recipe)
-    changes = changes or {}
-    if moved := changes.get("source", {}).get("data"):
+    changes = nested(changes)
+    source = changes.get("source")
+    if isinstance(source, dict) and (moved := source.get("data")):
         changes = merged(changes, {"source": {"data": place_of(str(moved))}})
     wished, labels, known = override(old, changes), old.critic.labels, old.critic.patch_labels
     refuse_another_run(old, wished)

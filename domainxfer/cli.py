@@ -28,7 +28,7 @@ from domainxfer.cli_options import (
     numbers_in,
     settings_in,
 )
-from domainxfer.errors import DomainxferError, UsageError
+from domainxfer.errors import DomainxferError, UsageError, printable
 
 app = typer.Typer(
     name="domainxfer",
@@ -451,7 +451,7 @@ def main() -> None:
     except DomainxferError as error:
         if debug:
             raise
-        print(f"domainxfer: {error}", file=sys.stderr)
+        print(f"domainxfer: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit as end:
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # Typer makes an exit of it
@@ -466,7 +466,8 @@ def main() -> None:
     except OSError as error:  # a path that is too long, a disk that was pulled out, ...
         if debug:
             raise
-        print(f"domainxfer: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
+        said = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        print(f"domainxfer: {printable(said)}", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         if debug or not _is_full(error):

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from domainxfer.api import discover, name_discovered
+from domainxfer.cli_console import say
 from domainxfer.cli_train import TrainCommand
 from domainxfer.discovered import Discovered
 from domainxfer.errors import DomainxferError, UsageError
@@ -67,6 +68,6 @@ def show_discovered(found: Discovered, console: Console) -> None:
             f"NMI {figures.nmi:.4f}  ARI {figures.ari:.4f}",
             markup=False,
         )
-    console.print(f"written to {found.folder}", markup=False, soft_wrap=True)
+    say(console, f"written to {found.folder}")
     if found.kept is not None:
-        console.print(f"labels.csv was another; what it said is in {found.kept}", markup=False, soft_wrap=True)
+        say(console, f"labels.csv was another; what it said is in {found.kept}")

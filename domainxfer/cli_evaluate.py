@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from domainxfer.cli_console import wide_console
+from domainxfer.cli_console import say, wide_console
 from domainxfer.evaluation.evaluate import evaluate
 from domainxfer.evaluation.names import FIGURES, heading
 from domainxfer.evaluation.result import CodeFigures, DirectionFigures, Evaluation, Figure, Judged
@@ -28,9 +28,7 @@ def evaluate_command(what: str, against: str | None, **options: Any) -> int:
     """Evaluate and print; what is being done goes to standard error."""
     progress = Console(stderr=True, highlight=False)
     try:
-        found = evaluate(
-            what, against, on_event=lambda text: progress.print(text, markup=False, soft_wrap=True), **options
-        )
+        found = evaluate(what, against, on_event=lambda text: say(progress, text), **options)
     except NotKept as lost:  # what took long to compute is seen at least
         show(lost.evaluation, wide_console())
         raise
@@ -41,7 +39,7 @@ def evaluate_command(what: str, against: str | None, **options: Any) -> int:
 def show(found: Evaluation, console: Console) -> None:
     """Print an evaluation: how it was made, the tables, the meaning of their columns, and what to know about it."""
     for line in head(found):
-        console.print(line, markup=False, soft_wrap=True)
+        say(console, line)
     for group, title in TITLES.items():
         names = _names(found.judged, group)
         if names:
@@ -56,7 +54,7 @@ def show(found: Evaluation, console: Console) -> None:
     _show_codes(found, console)
     console.print()
     for note in found.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(console, f"note: {note}")
 
 
 def head(found: Evaluation) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from domainxfer.cli_console import note_unfinished, wide_console
+from domainxfer.cli_console import note_unfinished, say, wide_console
 from domainxfer.cli_options import output_file
 from domainxfer.errors import UsageError, did_you_mean
 
@@ -30,4 +30,4 @@ def export_command(model: str, to: str, runs: Path, output: Path | None, *, over
     difference = export_onnx(network, target, overwrite=overwrite)
     size = target.stat().st_size / 1e6
     said = f"{target}: {size:.1f} MB; its pictures are those of torch within {difference:.0e} of [-1, 1]"
-    wide_console().print(said, markup=False, soft_wrap=True)
+    say(wide_console(), said)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from domainxfer.cli_console import note_unfinished, wide_console
+from domainxfer.cli_console import note_unfinished, say, wide_console
 from domainxfer.cli_options import output_file
 from domainxfer.errors import UsageError
 from domainxfer.save_picture import format_of, write_picture
@@ -52,7 +52,7 @@ def generate_command(
         target = output_file(output, f"{name}_{wish.in_name}{tried}{'.gif' if wish.animated(output) else '.png'}")
         refuse_existing([target], overwrite)
         said = f"{target}: {_write_sheet(maker, wish, target)}"
-    wide_console().print(said, markup=False, soft_wrap=True)
+    say(wide_console(), said)
 
 
 @dataclass(frozen=True)

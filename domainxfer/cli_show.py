@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import platform
+from functools import partial
 from pathlib import Path
 
 from rich.markup import escape
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from domainxfer import __version__
-from domainxfer.cli_console import wide_console
+from domainxfer.cli_console import say, wide_console
 from domainxfer.datasets.card import list_cards, load_card
 from domainxfer.datasets.find import data_roots, fetch_data, find_card_folder, open_data
 from domainxfer.errors import DomainxferError
@@ -45,7 +46,7 @@ def show_runs(runs: Path) -> int:
         )
     console.print(table if table.row_count else f"no runs in {escape(str(runs))}; start one: domainxfer train demo")
     for problem in problems:
-        console.print(problem, markup=False, soft_wrap=True)
+        say(console, problem)
     return 1 if problems else 0
 
 
@@ -123,12 +124,11 @@ def fetch_shown(name: str, data_root: Path | None, *, offline: bool) -> None:
         def update(done: int, total: int | None) -> None:
             progress.update(task, completed=done, total=total)
 
-        def say(text: str) -> None:
-            console.print(text, markup=False, soft_wrap=True)
-
-        folders = fetch_data(name, data_root=data_root, offline=offline, on_event=say, on_progress=update)
+        folders = fetch_data(
+            name, data_root=data_root, offline=offline, on_event=partial(say, console), on_progress=update
+        )
     for folder in folders:
-        console.print(f"{name}: {folder}", markup=False, soft_wrap=True)
+        say(console, f"{name}: {folder}")
 
 
 def check_shown(data: str, data_root: Path | None, names: dict[str, str], size: int, *, offline: bool) -> int:
@@ -143,7 +143,7 @@ def check_shown(data: str, data_root: Path | None, names: dict[str, str], size: 
         table.add_row(split, *(str(count) for count in counts.values()))
     console.print(table)
     for finding in report.findings:
-        console.print(f"{'! ' if finding.serious else '  '}{finding.message}", markup=False, soft_wrap=True)
+        say(console, f"{'! ' if finding.serious else '  '}{finding.message}")
     if not report.findings:
         console.print("nothing to complain about")
     return 1 if report.serious else 0

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from domainxfer.api import Trained, dry_run, resume, train
-from domainxfer.cli_console import wide_console
+from domainxfer.cli_console import say, wide_console
 from domainxfer.errors import UsageError
 from domainxfer.launch import stop_signals
 from domainxfer.metrics.truth import TruthFigure
@@ -101,7 +101,7 @@ class TrainCommand:
             self._say(f"left out: {len(pictures) - 10} more pictures; domainxfer data check names them all")
 
     def _say(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        say(self.console, text)
 
 
 class _Display:
@@ -125,7 +125,7 @@ class _Display:
         return Listener(row=self.row, figures=self.figures, say=self.say, downloaded=self.downloaded, stop=stop)
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        say(self.console, text)
 
     def downloaded(self, done: int, total: int | None) -> None:
         of = "" if total is None else f" of {total / 2**20:,.0f}"

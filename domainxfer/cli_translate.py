@@ -1,12 +1,13 @@
 """What `domainxfer translate` prints, and its exit code."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from domainxfer.cli_console import note_unfinished
+from domainxfer.cli_console import note_unfinished, say
 from domainxfer.errors import UsageError
 from domainxfer.latent import SWEEP_STEPS
 from domainxfer.loaded import find_model
@@ -32,20 +33,18 @@ def translate_command(
         raise UsageError("--steps belongs to --sweep-code; leave it out")
     console = Console(stderr=True, highlight=False)  # standard output may carry the picture
 
-    def say(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
-
+    tell = partial(say, console)
     where, network = find_model(model, to, runs)
     if model is None:
-        say(f"model: {where} ({', '.join(network.domains)})")
+        tell(f"model: {where} ({', '.join(network.domains)})")
     note_unfinished(network.config, where, console)
 
     def show(result: FileResult) -> None:
         count = f"[{result.number}/{result.total}] " if result.total > 1 else ""
         if result.problem:
-            say(f"{count}{result.problem}")
+            tell(f"{count}{result.problem}")
         else:
-            say(f"{count}{result.source} -> {result.target}{'  (' + result.note + ')' if result.note else ''}")
+            tell(f"{count}{result.source} -> {result.target}{'  (' + result.note + ')' if result.note else ''}")
 
     report = translate_files(
         network,
@@ -59,9 +58,9 @@ def translate_command(
         **options,
     )
     if report.own:
-        say(f"{len(report.own)} earlier translations among them passed over")
+        tell(f"{len(report.own)} earlier translations among them passed over")
     if len(report.done) + len(report.failed) + len(report.skipped) > 1:
         left = f", {len(report.failed)} failed, {len(report.skipped)} left as they were" if not report.ok else ""
-        say(f"{len(report.done)} translated{left}")
+        tell(f"{len(report.done)} translated{left}")
     sys.stdout.flush()
     return 0 if report.ok else 1

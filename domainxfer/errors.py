@@ -1,5 +1,10 @@
 """The errors a user can mend: one line that says what is wrong, where, and how to mend it."""
 
+import re
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What a terminal would obey or cannot show, but for line breaks and tabs."""
+
 
 class DomainxferError(Exception):
     """Something went wrong that the user can understand and mend; the command line prints it and exits with 1.
@@ -25,6 +30,11 @@ class MissingExtra(DomainxferError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional package: pip install 'domainxfer[{extra}]'")
+
+
+def printable(message: str) -> str:
+    r"""A message as a terminal may have it: control characters, of a file's name for one, are written as ``\x1b``."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), message)
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

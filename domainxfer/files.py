@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from domainxfer.errors import DomainxferError
+from domainxfer.errors import DomainxferError, UsageError
 
 _READING_THE_MASK = threading.Lock()
 
@@ -34,7 +34,13 @@ def explain_os_error(error: OSError, doing: str, path: Path) -> DomainxferError:
 
 
 def at_home(path: str | Path) -> Path:
-    """A path with ``~`` and ``~user`` as the shell has them; as it is where there is no such user (pathlib raises)."""
+    """A path with ``~`` and ``~user`` as the shell has them; as it is where there is no such user (pathlib raises).
+
+    Raises:
+        UsageError: it is no path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"a file or folder is named by its path; {path!r} is none")
     return Path(os.path.expanduser(path))
 
 

@@ -92,6 +92,8 @@ def prepare(
     _refuse_unknown(options)
     card, file = card_meant(data, say), options.get("recipe_file")
     named = options.get("preset") or _usual_preset(card, options)
+    if named is not None and not isinstance(named, str):
+        raise UsageError(f"preset is {named!r}; the name of one is wanted, or several with commas between them")
     preset: dict[str, Any] = {}
     for name in named.split(",") if named else []:
         preset = merged(preset, _preset(name))
@@ -102,9 +104,7 @@ def prepare(
     if tune is not None:
         _refuse_other_content(tune, options.get("mode") or base.mode)
         base = override(base, _settings_for(tune))
-    changes = options.get("changes") or {}
-    if not isinstance(changes, dict):
-        raise UsageError(f"changes is {changes!r}; nested settings are wanted, like {{'data': {{'size': 128}}}}")
+    changes = nested(options.get("changes"))
     _refuse_settled(changes)
     mode = options.get("mode") or base.mode
     # What a file says of labels says nothing of another kind of run.
@@ -124,6 +124,19 @@ def prepare(
         _check_discovery(count, pictures, recipe.data.size, say)
     recipe.refuse_in_vain(changes, count, known)
     return recipe.resolved(count, labels_known=known), pictures
+
+
+def nested(changes: object) -> dict[str, Any]:
+    """The changes to a recipe that a Python user gave; None is none.
+
+    Raises:
+        UsageError: they are no nested settings.
+    """
+    if changes is None:
+        return {}
+    if not isinstance(changes, dict):
+        raise UsageError(f"changes is {changes!r}; nested settings are wanted, like {{'data': {{'size': 128}}}}")
+    return changes
 
 
 def _refuse_unknown(options: RunOptions) -> None:

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from domainxfer.errors import UsageError, did_you_mean
 from domainxfer.files import explain_os_error
-from domainxfer.models.config import CriticConfig, GeneratorConfig, Settings
+from domainxfer.models.config import MOST_SIDE, CriticConfig, GeneratorConfig, Settings
 from domainxfer.objective import Objective, is_schedule
 from domainxfer.plain_yaml import read_yaml
 
@@ -35,7 +35,7 @@ class Transform(Settings):
 class DataSettings(Settings):
     """What is fed."""
 
-    size: int = Field(64, ge=8, description="side of the training pictures, px")
+    size: int = Field(64, ge=8, le=MOST_SIDE, description="side of the training pictures, px")
     grow: dict[int, int] = Field(
         default_factory=dict,
         description="translation may begin with smaller pictures: {2000: 64, 3000: 96} is 64 px until step 2,000, then "

@@ -301,16 +301,18 @@ def _enlarged(change: np.ndarray, seen: np.ndarray, picture: np.ndarray) -> Iter
 
 
 def refuse_others(image: object) -> None:
-    """Check that a picture is one of Pillow's.
+    """Check that a picture is one of Pillow's, and not without any pixels.
 
     Raises:
-        UsageError: it is a path, an array, ...
+        UsageError: it is a path, an array, ...; or empty.
     """
     if not isinstance(image, Image.Image):
         raise UsageError(
             f"a picture is a PIL image, not {type(image).__name__}: open a file with PIL.Image.open, and take an array "
             "of uint8 with PIL.Image.fromarray"
         )
+    if not all(image.size):
+        raise UsageError(f"a picture of {image.width} x {image.height} px has nothing to look at")
 
 
 def _is(kind: type, value: object) -> bool:

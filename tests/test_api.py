@@ -438,6 +438,35 @@ def test_pictures_are_classified(trained, tmp_path):
     for wrong in ("cat.png", [np.zeros((8, 8, 3), np.uint8)], 3):
         with pytest.raises(UsageError, match="a picture is a PIL image"):
             model.classify(wrong)
+    for empty in ((0, 5), (5, 0)):
+        with pytest.raises(UsageError, match="px has nothing to look at"):
+            model.classify(Image.new("RGB", empty))
+        with pytest.raises(UsageError, match="px has nothing to look at"):
+            model.translate(Image.new("RGB", empty), to=model.domains[0])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"name": 5}, "--name 5"),
+        ({"preset": 5}, "preset is 5"),
+        ({"changes": [1]}, r"changes is \[1\]"),
+        ({"runs": 5}, "5 is none"),
+        ({"recipe_file": 5}, "5 is none"),
+    ],
+)
+def test_arguments_of_another_type_are_named(mine, tmp_path, wrong, reason):
+    with pytest.raises(UsageError, match=reason):
+        domainxfer.train(str(mine), **{"runs": tmp_path, "cpu": True, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [({"changes": 5}, "changes is 5"), ({"changes": {"source": 5}}, "source"), ({"runs": 5}, "5 is none")],
+)
+def test_arguments_of_another_type_are_named_in_resume_too(trained, wrong, reason):
+    with pytest.raises(UsageError, match=reason):
+        domainxfer.resume(str(trained.run), **{"cpu": True, **wrong})
 
 
 def test_a_model_without_labels_classifies_nothing(mine, tmp_path):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from domainxfer.cli_console import wide_console
+from domainxfer.cli_console import say, wide_console
 
 
 class Terminal(io.StringIO):
@@ -41,3 +41,10 @@ def test_numbers_and_paths_are_not_coloured_by_guess(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "stdout", output())
     wide_console().print("step 12 of runs/demo-1: 'done', True")
     assert sys.stdout.getvalue() == "step 12 of runs/demo-1: 'done', True\n"
+
+
+def test_a_line_is_said_as_it_is_and_obeyed_by_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "20")
+    say(wide_console(), "[bold]cat\x1b[2J.png[/bold] -> a name that is longer than the line")
+    assert sys.stdout.getvalue() == "[bold]cat\\x1b[2J.png[/bold] -> a name that is longer than the line\n"

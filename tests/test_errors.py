@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from domainxfer.errors import DomainxferError, MissingExtra, PictureError, UsageError, did_you_mean
+from domainxfer.errors import DomainxferError, MissingExtra, PictureError, UsageError, did_you_mean, printable
 
 
 def test_exit_codes() -> None:
@@ -34,6 +34,12 @@ def test_a_missing_package_comes_with_its_command() -> None:
 )
 def test_did_you_mean(name: str, known: list[str], hint: str) -> None:
     assert did_you_mean(name, known) == hint
+
+
+def test_what_a_terminal_would_obey_is_written_out() -> None:
+    assert printable("\x1b[31mred\x07\r\x9b\udce9") == r"\x1b[31mred\x07\r\x9b\udce9"
+    plain = "line\nnext\tgrün\u3000写真 \N{FAMILY}\u200d.png"
+    assert printable(plain) == plain
 
 
 def test_errors_and_files_import_no_torch() -> None:

@@ -443,6 +443,19 @@ def test_masks(place: Path, tmp_path: Path) -> None:
     assert "change_outside" not in evaluate(place, masks=tmp_path / "white").judged.mean, "there is no outside"
 
 
+def test_what_is_transparent_in_a_mask_is_as_black(place: Path, tmp_path: Path) -> None:
+    layers = {kind: np.full((40, 48, channels), 255, np.uint8) for kind, channels in (("drawn", 4), ("painted", 3))}
+    for picture in layers.values():
+        picture[20:, :, -1:] = 0
+    layers["painted"][20:] = 0
+    for kind, picture in layers.items():
+        for i in range(12):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            Image.fromarray(picture).save(tmp_path / kind / f"dark{i}.png")
+    drawn, painted = (evaluate(place, masks=tmp_path / kind).judged.directions[0].figures for kind in layers)
+    assert drawn["change_outside"] == painted["change_outside"]
+
+
 def test_masks_of_one_domain_are_no_masks_of_another(place: Path, tmp_path: Path) -> None:
     """Pictures of all domains may have the same names; only the folder tells their masks apart."""
     mask = np.zeros((40, 48), np.uint8)
@@ -625,6 +638,7 @@ def test_too_few_pictures(place: Path, tmp_path: Path) -> None:
     refused(lambda: evaluate(place, "mine-1", str(data)), "9 test pictures of 'dark'", "at least 10", "noise")
     fill(tmp_path / "out", 3, 100)
     refused(lambda: evaluate(place, str(tmp_path / "out"), str(place / "mine/test/dark")), "3 pictures", "at least 10")
+    refused(lambda: evaluate(place, str(place / "mine/test/dark"), str(tmp_path / "out")), "3 pictures", "at least 10")
     refused(lambda: evaluate(place, most=5), "at least 10", error=UsageError)
 
 

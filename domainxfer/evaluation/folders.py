@@ -65,10 +65,11 @@ def compare_folders(
     Raises:
         DomainxferError: too few pictures, or one is broken.
     """
-    features = []
-    for folder in (outputs, reals):
-        pictures = PictureFiles(find_pictures(folder))
+    folders = [PictureFiles(find_pictures(folder)) for folder in (outputs, reals)]
+    for folder, pictures in zip((outputs, reals), folders, strict=True):
         require_enough(len(pictures), f"{folder} has {len(pictures)} pictures")
+    features = []
+    for pictures in folders:
         chosen = sorted(permutation(len(pictures), seed, "held out")[:most].tolist())
         features.append(picture_features(extractor, pictures, size, chosen))
     made, real = features

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from domainxfer.datasets.domain_data import PictureFiles, Pictures
-from domainxfer.datasets.pixels import held_out_tensor
+from domainxfer.datasets.domain_data import Pictures
+from domainxfer.datasets.pixels import centre_crop, shrink, to_tensor
 from domainxfer.errors import DomainxferError
-from domainxfer.pictures import find_pictures
+from domainxfer.pictures import find_pictures, open_picture, to_rgb
 from domainxfer.training.held_out import HeldOut
 
 
@@ -69,12 +69,12 @@ def _of_domain(by_name: dict[str, Path], pictures: Pictures, chosen: list[int], 
     for place, (index, path) in enumerate(zip(chosen, paths, strict=True)):
         if path is None:
             continue
-        mask = PictureFiles([path])
-        own, wanted = mask[0].size, pictures[index].size
+        mask = to_rgb(open_picture(path), paper=0)  # where it is transparent, nothing was drawn
+        own, wanted = mask.size, pictures[index].size
         if own != wanted:
             raise DomainxferError(
                 f"the mask {path} is {own[0]} x {own[1]} px, but its picture {pictures.name(index)} is "
                 f"{wanted[0]} x {wanted[1]}; make the mask of the picture's size"
             )
-        inside[place] = held_out_tensor(mask, size, [0], channels=1)[0, 0] > 0
+        inside[place] = to_tensor(centre_crop(shrink(mask, size), size)[None], channels=1)[0, 0] > 0
     return Masks(inside, torch.tensor([path is not None for path in paths]))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 FORMAT = 4
 """Version of the model folder; what older versions wrote before the first release is not read."""
 
-MOST_WIDTH, MOST_BLOCKS = 4096, 256
+MOST_WIDTH, MOST_BLOCKS, MOST_SIDE = 4096, 256, 8192
 """What a model may ask for: networks are built before their weights are read, and a folder may come from anyone."""
 
 
@@ -96,7 +96,7 @@ class GeneratorConfig(Settings):
     labels: int = Field(0, ge=0, description="number of labels K; 0 is unconditional")
     code_size: int = Field(0, ge=0, description="continuous code values (InfoGAN's latent)")
     channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
-    size: int = Field(64, ge=8, description="side of the training pictures, px")
+    size: int = Field(64, ge=8, le=MOST_SIDE, description="side of the training pictures, px")
     patch: Literal[2, 4, 8] = Field(4, description="side of the pixel block that becomes one place of the body")
     width: int = Field(64, ge=8, le=MOST_WIDTH, description="channels of the body")
     blocks: int = Field(5, ge=1, le=MOST_BLOCKS, description="conditioned residual blocks")
@@ -229,7 +229,9 @@ class CriticConfig(Settings):
         description="batch: label heads read features normalised over the batch, as labels that nobody gave need; in "
         "layers it is a matter of theirs",
     )
-    size: int = Field(64, ge=8, description="side of the training pictures, px; layers and `whole` depend on it")
+    size: int = Field(
+        64, ge=8, le=MOST_SIDE, description="side of the training pictures, px; layers and `whole` depend on it"
+    )
     layers: tuple[Layer, ...] = Field((), description="the whole network, layer by layer, in place of the trunk")
     patches: int = Field(
         0, ge=0, description="layers: after so many of them each place is scored too, by a 3 x 3 convolution; 0 is none"
@@ -283,7 +285,7 @@ class ModelConfig(Settings):
     version: str = Field("", description="domainxfer version that wrote it")
     card: str = Field("", description="the data set it learned")
     domains: tuple[str, ...] = Field((), description="domain names; the label of a domain is its index")
-    size: int = Field(64, ge=8, description="side of the training pictures, px")
+    size: int = Field(64, ge=8, le=MOST_SIDE, description="side of the training pictures, px")
     steps: int = Field(0, description="training steps behind these weights")
     finished: bool = Field(True, description="whether training reached its end")
     generator: GeneratorConfig

@@ -1,5 +1,6 @@
 """The model card: what a saved model is, on what it was trained, and how to use it."""
 
+import re
 import shlex
 
 from domainxfer import __version__
@@ -10,10 +11,11 @@ from domainxfer.training.terms import asks_critic
 
 def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     """README.md of a model folder, Markdown."""
+    names = [_plain(name) for name in data.domains]
     counts = ", ".join(
-        f"{name} {len(pictures)}" for name, pictures in zip(data.domains or ("pictures",), data.train, strict=False)
+        f"{name} {len(pictures)}" for name, pictures in zip(names or ("pictures",), data.train, strict=False)
     )
-    domains = f"{len(data.domains)} domains ({', '.join(data.domains)})" if data.domains else "unlabelled pictures"
+    domains = f"{len(names)} domains ({', '.join(names)})" if names else "unlabelled pictures"
     use = (
         f"domainxfer translate PICTURE --to {shlex.quote(data.domains[-1])} --model FOLDER"
         if recipe.mode == "translate"
@@ -21,8 +23,8 @@ def model_card(recipe: Recipe, data: DomainData, step: int) -> str:
     )
     labels = "labels pictures and " if recipe.generator.labels else ""
     critic = f"; `critic.safetensors` {labels}lets others\n  go on training" if asks_critic(recipe) else ""
-    begun = f"\n- begun with: {recipe.source.init_from}" if recipe.source.init_from else ""
-    return f"""# {recipe.card or data.name}
+    begun = f"\n- begun with: {_plain(recipe.source.init_from)}" if recipe.source.init_from else ""
+    return f"""# {_plain(recipe.card or data.name)}
 
 A domainxfer {__version__} model: one generator for {domains}.
 
@@ -34,3 +36,8 @@ A domainxfer {__version__} model: one generator for {domains}.
 
     {use}
 """
+
+
+def _plain(name: str) -> str:
+    """A name in Markdown that is shown as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", " ".join(name.split()))

@@ -129,6 +129,13 @@ class Run:
             except DomainxferError as error:
                 problem = str(error)
                 continue
+            domains = tuple(state["extra"].get("domains", self.data.domains))
+            if domains != self.data.domains:
+                problem = (
+                    f"{path} learned {', '.join(domains)}, and the data has {', '.join(self.data.domains)} now (put "
+                    "the domains back as they were, or start a run with --init-from)"
+                )
+                continue
             self._refuse_what_does_not_fit(state["step"], state["extra"])
             try:
                 self.step = restore(state, self.stepper, self.average)
@@ -143,14 +150,9 @@ class Run:
         raise DomainxferError(f"{nothing}: start the run anew")
 
     def _refuse_what_does_not_fit(self, done: int, extra: dict[str, Any]) -> None:
-        steps, domains = self.recipe.training.steps, tuple(extra.get("domains", self.data.domains))
+        steps = self.recipe.training.steps
         if done > steps:
             raise UsageError(f"--steps {steps}: this run has done {done} already; ask for more than that")
-        if domains != self.data.domains:
-            raise UsageError(
-                f"this run learned {', '.join(domains)}, and its data has {', '.join(self.data.domains)} now; put the "
-                "domains back as they were, or start a run with --init-from"
-            )
         if extra.get("counts", self.data.counts()) != self.data.counts():
             if extra.get("labels_read") is not None:
                 raise DomainxferError(

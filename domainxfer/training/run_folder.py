@@ -106,7 +106,7 @@ def refuse_name(name: str) -> None:
     Raises:
         UsageError: it would lead out of the folder of the runs, or into one of them.
     """
-    if not name.strip(".") or Path(name).name != name or "\\" in name:
+    if not isinstance(name, str) or not name.strip(".") or Path(name).name != name or "\\" in name:
         raise UsageError(f"--name {name!r}: a run's name is that of a folder among the runs, without slashes")
 
 

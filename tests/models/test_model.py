@@ -242,6 +242,7 @@ def test_missing_weights(saved: Path) -> None:
         (b'{"domains": ["a", " "], "generator": {"labels": 2}}', "each has a name"),
         (b'{"size": -64, "domains": ["a", "b"], "generator": {"labels": 2}}', "size"),
         (b'{"generator": {"width": 1000000}}', "generator.width"),
+        (b'{"size": 1000000000, "generator": {}}', "size: Input should be less than or equal to 8192"),
         (b'{"generator": {"blocks": 1000000000}}', "generator.blocks"),
     ],
 )

@@ -37,6 +37,15 @@ def test_without_a_card_the_data_gives_the_name(
     assert model_card(tiny_recipe(), tiny_data(), 1).startswith("# tiny\n")
 
 
+def test_names_of_folders_are_no_markdown(
+    tiny_recipe: Callable[..., Recipe], tiny_data: Callable[..., DomainData]
+) -> None:
+    data = replace(tiny_data((7, 5)), domains=("<img src=x>", "a_b\n# c"))
+    card = model_card(tiny_recipe({"card": "my*set"}), data, 1)
+    assert card.startswith("# my\\*set\n")
+    assert "2 domains (\\<img src=x\\>, a\\_b \\# c)" in " ".join(card.split())
+
+
 @pytest.mark.parametrize("domain", ["bee", "queen bee"])
 def test_the_command_translates_to_a_domain_of_the_model(
     tiny_recipe: Callable[..., Recipe], tiny_data: Callable[..., DomainData], domain: str

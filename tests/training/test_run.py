@@ -182,7 +182,9 @@ def test_data_of_other_domains_is_refused_and_other_pictures_are_said(
     assert not said
     new_run(tiny_data((8, 5)), listener=Listener(say=said.append)).resume()
     assert "more or fewer pictures than at this run's last checkpoint" in said[0]
-    with pytest.raises(UsageError, match="learned ant, bee, and its data has ant, bee, cat now"):
+    with pytest.raises(
+        DomainxferError, match=r"learned ant, bee, and the data has ant, bee, cat now \(put the domains"
+    ):
         new_run(tiny_data((7, 5, 4))).resume()
 
 
@@ -451,13 +453,19 @@ def test_a_checkpoint_of_another_run_is_passed_over(
     path = folder.checkpoints / "step_0000099.pt"
     good = torch.load(folder.checkpoints / f"step_{steps[-1]:07d}.pt", weights_only=True)
     narrower = {**good, "generator": {name: value[:1] for name, value in good["generator"].items() if value.ndim}}
-    for other in ({**good, "optimizers": {}}, narrower, {**good, "extra": {"seconds": "long"}}):
+    others = (
+        ({**good, "optimizers": {}}, "is of another run"),
+        (narrower, "is of another run"),
+        ({**good, "extra": {"seconds": "long"}}, "is of another run"),
+        ({**good, "step": 99, "extra": {**good["extra"], "domains": ["cow", "dog"]}}, "learned cow, dog"),
+    )
+    for other, reason in others:
         torch.save(other, path)
         said: list[str] = []
         run = new_run(tiny_data(), listener=Listener(say=said.append))
         run.resume()
         assert run.step == steps[-1]
-        assert "step_0000099.pt is of another run" in said[0]
+        assert f"step_0000099.pt {reason}" in said[0]
 
 
 def test_fine_tuning_goes_by_the_names_of_the_domains(new_run: Callable[..., Run]) -> None:
