@@ -1,17 +1,21 @@
 """A model that makes pictures of noise: as many as there are held out, judged as a set beside real ones."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from domainxfer import __version__
 from domainxfer.datasets.card import list_cards
+from domainxfer.datasets.rendered.mazes import SIDE as MAZE
 from domainxfer.errors import UsageError
 from domainxfer.evaluation.bench import differences
 from domainxfer.evaluation.code_response import code_figures_of_noise
 from domainxfer.evaluation.folders import require_enough
 from domainxfer.evaluation.generation_bench import MAZES, MOST_TRAIN, GenerationBench, Judgement
 from domainxfer.evaluation.maze_sheet import maze_sheet
+from domainxfer.evaluation.nearest_sheet import nearest_sheet
 from domainxfer.evaluation.notes import generation_notes
 from domainxfer.evaluation.result import DirectionFigures, Evaluation, Instrument, Judged, refuse_existing
 from domainxfer.evaluation.subject import Subject, name_of_data, open_for
@@ -27,6 +31,12 @@ SMALL, MOST_SMALL = 32, 10_000
 
 AUTO = {"mnist": "digits", "stacked-mnist": "stacked-digits", **dict.fromkeys(MAZES, "maze-counts")}
 """Card -> the extractor that ``auto`` takes for what is made of noise; for other cards the best one installed."""
+
+SHEETS: dict[str, Callable[[Judgement], Image.Image]] = {
+    "nearest": lambda judgement: nearest_sheet(*judgement.suspects),
+    "mazes": lambda judgement: maze_sheet(judgement.pictures),
+}
+"""What is drawn beside a result, by the end of the drawing's name. Mazes are alike by their counts, not copies."""
 
 
 def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, data_named: str | None) -> Evaluation:
@@ -49,7 +59,8 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
     card = name if name in list_cards() else ""
     judge = _extractor(wish, card)
     place = wish.place(judge, subject)
-    sheet = _place_of_sheet(place, wish) if card in MAZES else None
+    shown = "mazes" if card in MAZES and size == MAZE else "nearest"
+    sheet = _place_of_sheet(place, shown, wish)
     data = open_for(
         subject,
         data_named,
@@ -79,8 +90,8 @@ def evaluate_generation(subject: Subject, baseline: Subject | None, wish: Wish, 
     for one in subjects:
         wish.say(f"generating {bench.count} pictures with {one.path}")
         found.append(bench.judge(one.network, mend=wish.mend))
-    if sheet is not None and bench.mazes is not None:
-        save_picture(maze_sheet(found[0].pictures), sheet)
+    if sheet is not None:
+        save_picture(SHEETS[shown](found[0]), sheet)
         wish.say(f"written to {sheet}")
     judged = [_judged(one, judgement, bench) for one, judgement in zip(subjects, found, strict=True)]
     return wish.kept(
@@ -132,11 +143,11 @@ def _extractor(wish: Wish, card: str) -> Extractor:
     return load_extractor(name, wish.weights, offline=wish.offline)
 
 
-def _place_of_sheet(place: Path | None, wish: Wish) -> Path | None:
+def _place_of_sheet(place: Path | None, name: str, wish: Wish) -> Path | None:
     """Beside the result; nothing that exists is in its way."""
     if place is None:
         return None
-    sheet = place.with_name(f"{place.stem}-mazes.png")
+    sheet = place.with_name(f"{place.stem}-{name}.png")
     refuse_existing(sheet, overwrite=wish.overwrite)
     return sheet
 

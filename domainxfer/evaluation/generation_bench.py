@@ -5,6 +5,7 @@ its place: of training pictures, but of the held-out ones where the question is 
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,13 +17,14 @@ from domainxfer.datasets.pixels import held_out_tensor
 from domainxfer.datasets.rendered.mazes import SIDE as MAZE
 from domainxfer.draws import permutation
 from domainxfer.evaluation.bench import Measure, likeness
+from domainxfer.evaluation.nearest_sheet import PAIRS
 from domainxfer.evaluation.result import Classes
 from domainxfer.generate import PictureMaker
 from domainxfer.metrics.bootstrap import Estimate, mean_estimate, redraws
 from domainxfer.metrics.extractors import Digits, Extractor, StackedDigits, features_in_batches
 from domainxfer.metrics.kernel_distance import kernel_distance, kernel_estimate
 from domainxfer.metrics.maze_figures import maze_figures
-from domainxfer.metrics.memorisation import nearest_training
+from domainxfer.metrics.memorisation import NearestTraining, nearest_training
 from domainxfer.metrics.modes import class_histogram, joint_classes, mode_figures
 from domainxfer.metrics.sharpness import sharpness
 from domainxfer.metrics.total_variation import total_variation
@@ -49,6 +51,9 @@ class Judgement:
     """Which digits it makes, where an extractor of plain digits judges."""
     pictures: Tensor
     """(N, C, H, W) in [-1, 1]: what was judged."""
+    suspects: tuple[Tensor, Tensor, Tensor]
+    """The most likely copies, those first: the pictures, the training pictures nearest to them, and how near they are
+    (`NearestTraining.nearness`)."""
 
 
 class GenerationBench:
@@ -86,9 +91,10 @@ class GenerationBench:
         self.count = len(self.real)
         order = permutation(len(train), seed, "floor").tolist()
         self.train_pictures = len(train)
-        known = order[:MOST_TRAIN]
-        self.train = self._features(self._loaded(train, known[at : at + CHUNK]) for at in range(0, len(known), CHUNK))
-        self.floor_count = min(self.count, len(known))
+        self.known = order[:MOST_TRAIN]
+        chunks = (self.known[at : at + CHUNK] for at in range(0, len(self.known), CHUNK))
+        self.train = self._features(self._loaded(train, chunk) for chunk in chunks)
+        self.floor_count = min(self.count, len(self.known))
         self.weights = [redraws(self.count, seed=seed, place=place) for place in range(2)]
         self.reader = _reader(card, extractor)
         self.mode_count = STACKED if isinstance(self.reader, StackedDigits) else self.count
@@ -115,7 +121,8 @@ class GenerationBench:
         found = {"kernel": kernel_estimate(features, self.real, *self.weights)}
         found |= {name: Estimate(value) for name, value in self._as_a_set(features).items()}
         found["sharpness"] = mean_estimate(sharpness(pictures), weights)
-        found["authentic"] = mean_estimate(nearest_training(self.train, features).authentic, weights)
+        nearest = nearest_training(self.train, features)
+        found["authentic"] = mean_estimate(nearest.authentic, weights)
         classes = None
         if self.reader is not None:
             classes = self._classes(made[: self.mode_count])
@@ -126,6 +133,7 @@ class GenerationBench:
             {name: Measure(estimate, real=self.floor.get(name)) for name, estimate in found.items()},
             None if classes is None else self._histogram(classes),
             pictures,
+            self._suspects(pictures, nearest),
         )
 
     # --- how ----------------------------------------------------------------------------------------------------------
@@ -145,9 +153,16 @@ class GenerationBench:
             found |= _of_mazes(self.pictures, self.mazes)
         return found
 
+    def _suspects(self, pictures: Tensor, nearest: NearestTraining) -> tuple[Tensor, Tensor, Tensor]:
+        first = nearest.nearness.argsort(stable=True)[:PAIRS]
+        training = [self.known[index] for index in nearest.index[first].tolist()]
+        return pictures[first], self._loaded(self.data.train[0], training), nearest.nearness[first]
+
     def _as_a_set(self, features: Tensor) -> dict[str, float]:
-        variation = total_variation(self.real, features, seed=self.seed)
-        return {**likeness(features, self.real), "variation": variation}
+        found = {**likeness(features, self.real), "variation": total_variation(self.real, features, seed=self.seed)}
+        with suppress(ValueError):  # the features of very simple pictures, such as plain greys, vary along a line
+            found["variation_plane"] = total_variation(self.real, features, dimensions=2, seed=self.seed)
+        return found
 
     def _modes(self, classes: np.ndarray) -> dict[str, float]:
         figures = mode_figures(classes, 1000 if isinstance(self.reader, StackedDigits) else 10)

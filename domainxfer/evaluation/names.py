@@ -68,6 +68,12 @@ FIGURES: dict[str, FigureName] = {
         "likeness",
         _decimals(3),
     ),
+    "variation_plane": FigureName(
+        "total variation, 2-d",
+        "the same of the first two coordinates together, which tell apart more; lower is better",
+        "likeness",
+        _decimals(3),
+    ),
     "sharpness": FigureName(
         "sharpness",
         "variance of the Laplacian of grey values in [0, 1], mean over pictures; as real ones is best: blur is below, "

@@ -14,7 +14,7 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class NearestTraining:
-    """The training picture nearest to each of M fakes. Sort by ``distance / own_distance`` to see likely copies."""
+    """The training picture nearest to each of M fakes. Sort by `nearness` to see likely copies first."""
 
     index: Tensor
     """(M,) int64, which training picture."""
@@ -27,6 +27,11 @@ class NearestTraining:
     def authentic(self) -> Tensor:
         """(M,) bool: farther from its training picture than another training picture is (Alaa et al. 2022)."""
         return self.distance > self.own_distance
+
+    @property
+    def nearness(self) -> Tensor:
+        """(M,) float64, ``distance / own_distance``: 0 of a copy; above 1, and only there, it is authentic."""
+        return (self.distance / self.own_distance).where(self.distance > 0, 0.0)
 
     @property
     def authenticity(self) -> float:

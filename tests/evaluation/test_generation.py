@@ -82,7 +82,8 @@ def test_a_run_on_the_data_it_learned_from(place: Path) -> None:
     assert (found.data, found.split, found.size, found.seed, found.judged.steps) == ("mine", "test", SIDE, 0, 7)
     assert (found.instrument.extractor, found.instrument.features) == ("gabor", 70)
     assert set(only.figures) == {
-        *("kernel", "frechet", "precision", "recall", "density", "coverage", "variation", "sharpness", "authentic")
+        *("kernel", "frechet", "precision", "recall", "density", "coverage"),
+        *("variation", "variation_plane", "sharpness", "authentic"),
     }
     assert all(figure.real is not None and figure.nothing is None for figure in only.figures.values())
     assert found.judged.mean == only.figures
@@ -91,6 +92,18 @@ def test_a_run_on_the_data_it_learned_from(place: Path) -> None:
     assert found.probe is None
     assert any("singular" in note for note in found.notes)
     assert any("--split validation" in note for note in found.notes)
+
+
+def test_likely_copies_are_drawn_beside_the_result(place: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    evaluate(place, json_file=tmp_path / "result.json", on_event=lines.append)
+    sheet = tmp_path / "result-nearest.png"
+    assert f"written to {sheet}" in lines
+    with Image.open(sheet) as picture:
+        assert picture.width > picture.height > 4 * SIDE, "12 pairs, 6 in a row"
+    (tmp_path / "result.json").unlink()
+    with pytest.raises(DomainxferError, match=r"result-nearest\.png exists already"):
+        evaluate(place, json_file=tmp_path / "result.json")
 
 
 def test_the_seed_decides(place: Path) -> None:

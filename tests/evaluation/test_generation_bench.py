@@ -11,6 +11,7 @@ from domainxfer.datasets.domain_data import DomainData, PictureArray
 from domainxfer.datasets.rendered.mazes import mazes_data, render_maze
 from domainxfer.evaluation import generation_bench
 from domainxfer.evaluation.generation_bench import GenerationBench, Judgement, made_of_noise
+from domainxfer.evaluation.nearest_sheet import PAIRS
 from domainxfer.generate import PictureMaker
 from domainxfer.metrics.extractors import Digits, load_extractor
 from domainxfer.metrics.extractors.base import Extractor
@@ -72,6 +73,7 @@ def test_a_perfect_generator_scores_what_real_pictures_score(
     found = judged(blob_bench, as_tensor(blobs(150, 2)), monkeypatch)
     for name, tolerance in {
         "precision": 0.1, "recall": 0.1, "coverage": 0.1, "density": 0.15, "authentic": 0.1, "variation": 0.1,
+        "variation_plane": 0.1,
     }.items():  # fmt: skip
         real = found.measures[name].real
         assert value(found, name) == pytest.approx(real, abs=tolerance), name
@@ -83,7 +85,8 @@ def test_a_perfect_generator_scores_what_real_pictures_score(
         low, high = found.measures[name].estimate.interval() or (0, 0)
         assert low < value(found, name) < high
     assert set(found.measures) == {
-        *("kernel", "frechet", "precision", "recall", "density", "coverage", "variation", "sharpness", "authentic")
+        *("kernel", "frechet", "precision", "recall", "density", "coverage"),
+        *("variation", "variation_plane", "sharpness", "authentic"),
     }
     assert found.classes is None
 
@@ -92,6 +95,11 @@ def test_a_copier_is_found_out(blob_bench: GenerationBench, monkeypatch: pytest.
     """Its distances are excellent: only the nearest training pictures tell."""
     found = judged(blob_bench, as_tensor(blobs(600, 0)[200:350]) + 0.002, monkeypatch)
     assert value(found, "authentic") < 0.02 < 0.5 < (found.measures["authentic"].real or 0)
+    copies, originals, nearness = found.suspects
+    assert len(copies) == PAIRS
+    assert (copies - originals).abs().max() < 0.01, "beside each copy lies what it was copied from"
+    assert nearness.max() < 0.1
+    assert nearness.tolist() == sorted(nearness.tolist())
     assert value(found, "coverage") > 0.8
 
 

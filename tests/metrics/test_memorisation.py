@@ -32,6 +32,8 @@ def test_by_hand() -> None:
     assert found.own_distance.tolist() == [1, 1, 3, 6, 6]
     assert found.authentic.tolist() == [False, True, False, True, False]
     assert found.authenticity == pytest.approx(0.4)
+    assert found.nearness.tolist() == pytest.approx([0.2, 1.4, 2.5 / 3, 7 / 6, 1])
+    assert torch.equal(found.nearness > 1, found.authentic)
 
 
 def test_copies_are_not_authentic() -> None:
@@ -52,6 +54,7 @@ def test_copies_of_a_picture_that_is_there_twice() -> None:
     """0 is not more than 0, whatever rounding says."""
     once = normal(30, 64, 0).float() * 1000
     assert share_of_authentic(torch.cat([once, once]), once) == 0
+    assert (nearest_training(torch.cat([once, once]), once).nearness == 0).all()
 
 
 def test_fakes_far_away_are_authentic() -> None:
