@@ -254,7 +254,9 @@ def generate(
     ] = None,
     code: Annotated[str | None, typer.Option(help="Variation: numbers in [-1, 1], e.g. 0.5,-1.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise; pictures of a seed are numbered from 0.")] = 0,
-    count: Annotated[int | None, typer.Option(min=1, help="Write so many single pictures into the folder -o.")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Write so many single pictures into the folder -o.")
+    ] = None,
     mend: Mend = 0,
     interpolate: Annotated[
         str | None, typer.Option(metavar="A,B", help="The way from picture A to picture B, along the great circle.")

@@ -165,7 +165,7 @@ class PictureMaker:
         a, b = self.noise([first, second])
         good = added(a, b, True) if self._normal else as_uniform(added(as_normal(a), as_normal(b), True))
         noise = torch.stack([a, b, added(a, b, False), good])
-        return self._labels_below(noise, [str(first), str(second), "plain sum", "sum, scaled"])
+        return self._labels_below(noise, [str(first), str(second), "plain sum", "scaled"])
 
     def code_sweep(self, steps: int, *, only: int | None = None) -> Image.Image:
         """A block of rows for each value of the code, from -1 above to 1 below, while the others stay as they are.

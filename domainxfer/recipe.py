@@ -111,7 +111,7 @@ class OptimizerSettings(Settings):
 class TrainingSettings(Settings):
     """How long, how exact, and how often something is written."""
 
-    steps: int = Field(20000, ge=1, description="generator steps")
+    steps: int = Field(20000, ge=1, le=10**9, description="generator steps")
     seed: int = Field(
         0, ge=0, lt=2**63, description="of all that is drawn: weights, order, crops, noise, what is held out"
     )

@@ -226,6 +226,12 @@ def test_latest_is_followed_where_it_is_a_text_file(generate: Call, tmp_path: Pa
     assert domainxfer.load("runs/latest").config == domainxfer.load(folder).config
 
 
+@pytest.mark.parametrize("count", ["0", "1000000000"])
+def test_a_count_out_of_range_is_refused_before_anything_is_made(generate: Call, count: str) -> None:
+    code, _, err = generate("latest", "--count", count, "-o", "out")
+    assert (code, "Invalid value for '--count'" in err) == (2, True)
+
+
 @pytest.mark.parametrize("option", [[], ["--interpolate", "3,7"], ["--count", "2", "-o", "out"]], ids=str)
 def test_a_model_that_translates_is_sent_to_the_other_command(
     generate: Call, tmp_path: Path, option: list[str]

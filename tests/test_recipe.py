@@ -56,6 +56,8 @@ def test_a_setting_of_the_command_line() -> None:
         ("objective.labels_from_neighbours={at: 3, heds: 4}", ["heds", "Did you mean 'heads'"]),
         ("optimizer.zzz=3", ["optimizer.zzz", "generator_lr"]),
         ("training.steps=0", ["training.steps", "greater than or equal to 1"]),
+        ("training.steps=10000000000", ["training.steps", "less than or equal to 1000000000"]),
+        ("data.size=10000", ["data.size", "less than or equal to 8192"]),
         ("training.steps=many", ["training.steps", "integer"]),
         ("training.steps=1.5", ["training.steps", "integer"]),
         ("training.precision=fp8", ["training.precision", "bf16"]),
