@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from domainxfer.errors import DomainxferError
-from domainxfer.pictures import BROKEN_DATA, to_rgb
+from domainxfer.pictures import BROKEN_DATA, colours_and_alpha, to_rgb
 
 STRIP_PIXELS = 4 * 1024 * 1024
 
@@ -37,7 +37,7 @@ class PictureParts:
         if "icc_profile" in info and not is_rgb_profile(info["icc_profile"]):
             del info["icc_profile"]
         if image.has_transparency_data and not image.mode.startswith(_DEEP_MODES):
-            layers = image.convert("RGBA")
+            layers = colours_and_alpha(image)
             return cls(np.asarray(layers.convert("RGB")), on_white, layers.getchannel("A"), info)
         return cls(np.asarray(on_white), on_white, None, info)
 

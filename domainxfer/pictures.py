@@ -101,10 +101,15 @@ def to_rgb(image: Image.Image, *, paper: int = 255) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         return Image.fromarray(_eight_bit(np.asarray(image))).convert("RGB")
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        layers = image.convert("RGBA")
+        layers = colours_and_alpha(image)
         below = Image.new("RGBA", layers.size, (paper, paper, paper, 255))
         return Image.alpha_composite(below, layers).convert("RGB")
     return image.convert("RGB")
+
+
+def colours_and_alpha(image: Image.Image) -> Image.Image:
+    """RGBA of a picture of any 8-bit mode; of grey whose alpha is multiplied in (La) Pillow makes nothing but LA."""
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
 
 
 def find_pictures(folder: Path, recursive: bool = True) -> list[Path]:

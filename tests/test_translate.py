@@ -18,6 +18,7 @@ from domainxfer.errors import DomainxferError, UsageError
 from domainxfer.models.config import GeneratorConfig, ModelConfig
 from domainxfer.models.generator import Generator
 from domainxfer.models.model import NetworkModel
+from domainxfer.pictures import colours_and_alpha
 from domainxfer.translate import Translator, translate_image, translate_images
 
 SIZE = 64
@@ -221,16 +222,16 @@ def test_extreme_aspect_ratio_stays_within_memory(monkeypatch: pytest.MonkeyPatc
     assert max(model.pixels) <= module.TILE * 96
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "La", "P", "1", "CMYK"])
 @pytest.mark.parametrize("size", [(50, 40), (300, 200)])
 def test_strength_zero_gives_the_picture_back(mode: str, size: tuple[int, int]) -> None:
     image = noise(*size, channels=4)
     image = (
         Image.merge("CMYK", image.split())
         if mode == "CMYK"
-        else image.convert("RGB" if mode == "P" else "RGBA").convert(mode)
+        else image.convert({"P": "RGB", "La": "LA"}.get(mode, "RGBA")).convert(mode)
     )
-    same = image.convert("RGBA" if mode in ("RGBA", "LA") else "RGB")
+    same = colours_and_alpha(image) if mode in ("RGBA", "LA", "La") else image.convert("RGB")
     np.testing.assert_array_equal(values(translate_image(FakeModel(), image, "zebra", strength=0)), values(same))
 
 
