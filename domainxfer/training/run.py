@@ -120,7 +120,7 @@ class Run:
             DomainxferError: there is none, it has more steps than the recipe, or the data has other domains now.
         """
         assert self.folder is not None
-        problem = ""
+        problem, mend = "", "start the run anew"
         for path in reversed(checkpoint_files(self.folder.checkpoints)):
             if problem:
                 self.listener.say(f"{problem}; trying the one before")
@@ -131,10 +131,8 @@ class Run:
                 continue
             domains = tuple(state["extra"].get("domains", self.data.domains))
             if domains != self.data.domains:
-                problem = (
-                    f"{path} learned {', '.join(domains)}, and the data has {', '.join(self.data.domains)} now (put "
-                    "the domains back as they were, or start a run with --init-from)"
-                )
+                problem = f"{path} learned {', '.join(domains)}, and the data has {', '.join(self.data.domains)} now"
+                mend = "put the domains back as they were, or start a run with --init-from"
                 continue
             self._refuse_what_does_not_fit(state["step"], state["extra"])
             try:
@@ -147,7 +145,7 @@ class Run:
                 continue
             return
         nothing = f"{problem}; there is none before it" if problem else f"{self.folder.checkpoints} holds no checkpoint"
-        raise DomainxferError(f"{nothing}: start the run anew")
+        raise DomainxferError(f"{nothing}: {mend}")
 
     def _refuse_what_does_not_fit(self, done: int, extra: dict[str, Any]) -> None:
         steps = self.recipe.training.steps
