@@ -182,9 +182,7 @@ def test_data_of_other_domains_is_refused_and_other_pictures_are_said(
     assert not said
     new_run(tiny_data((8, 5)), listener=Listener(say=said.append)).resume()
     assert "more or fewer pictures than at this run's last checkpoint" in said[0]
-    with pytest.raises(
-        DomainxferError, match="learned ant, bee, and the data has ant, bee, cat now.*: put the domains"
-    ):
+    with pytest.raises(DomainxferError, match=r"learned ant, bee, .* has ant, bee, cat now.*: put the domains"):
         new_run(tiny_data((7, 5, 4))).resume()
 
 
